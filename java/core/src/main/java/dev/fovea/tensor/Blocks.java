@@ -1,0 +1,133 @@
+package dev.fovea.tensor;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
+import dev.fovea.error.InputException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** Element encodings: the definition every kernel's decoding is checked against. Little-endian throughout. */
+public final class Blocks {
+  private static final ValueLayout.OfShort SHORT =
+      JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt INT =
+      JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfFloat FLOAT =
+      JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private Blocks() {}
+
+  /** The i-th element of a run of {@code dtype} elements. */
+  public static double get(DType dtype, MemorySegment data, long i) {
+    return switch (dtype) {
+      case F32 -> data.get(FLOAT, i * 4);
+      case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2));
+      case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2) << 16);
+      case I32 -> data.get(INT, i * 4);
+      case Q8_0 -> {
+        long block = i / 32 * 34;
+        yield (double) Float.float16ToFloat(data.get(SHORT, block))
+            * data.get(JAVA_BYTE, block + 2 + i % 32);
+      }
+      case Q4_0 -> {
+        long block = i / 32 * 18;
+        int j = (int) (i % 32);
+        int b = data.get(JAVA_BYTE, block + 2 + j % 16) & 0xff;
+        yield (double) Float.float16ToFloat(data.get(SHORT, block))
+            * ((j < 16 ? b & 15 : b >> 4) - 8);
+      }
+    };
+  }
+
+  /** Writes the i-th element of a run of unquantized elements, rounding to nearest even. */
+  public static void set(DType dtype, MemorySegment data, long i, double value) {
+    switch (dtype) {
+      case F32 -> data.set(FLOAT, i * 4, (float) value);
+      case F16 -> data.set(SHORT, i * 2, Float.floatToFloat16((float) value));
+      case BF16 -> data.set(SHORT, i * 2, bf16((float) value));
+      case I32 -> data.set(INT, i * 4, (int) value);
+      case Q8_0, Q4_0 ->
+        throw new InputException("single elements of " + dtype.label() + " cannot be written");
+    }
+  }
+
+  /** Rounds to bfloat16, to nearest even; NaN stays NaN. */
+  public static short bf16(float f) {
+    int bits = Float.floatToRawIntBits(f);
+    if (Float.isNaN(f)) {
+      return (short) ((bits >>> 16) | 0x40);
+    }
+    return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
+  }
+
+  /**
+   * Encodes {@code n} floats, whole blocks, at {@code to[offset…]}.
+   *
+   * <p>Q8_0: d = max|x|/127, q = round(x/d). Q4_0: d = −m/8 with m the element of largest magnitude, q = min(15, ⌊x/d + 8.5⌋).
+   * Both as ggml's reference quantizers do, so that files agree with llama.cpp's bit for bit.
+   */
+  public static void quantize(
+      DType dtype, float[] x, int from, int n, MemorySegment to, long offset) {
+    if (!dtype.isQuantized()) {
+      MemorySegment slice = to.asSlice(offset, dtype.bytes(n));
+      for (int i = 0; i < n; i++) {
+        set(dtype, slice, i, x[from + i]);
+      }
+      return;
+    }
+    long bytes = dtype.bytes(n);
+    if (offset + bytes > to.byteSize()) {
+      throw new InputException(
+          "no room for " + bytes + " bytes at " + offset + " of " + to.byteSize());
+    }
+    for (int b = 0; b < n / 32; b++) {
+      long block = offset + (long) b * dtype.blockBytes();
+      int base = from + b * 32;
+      if (dtype == DType.Q8_0) {
+        quantizeQ8(x, base, to, block);
+      } else {
+        quantizeQ4(x, base, to, block);
+      }
+    }
+  }
+
+  private static void quantizeQ8(float[] x, int base, MemorySegment to, long block) {
+    float max = 0;
+    for (int j = 0; j < 32; j++) {
+      max = Math.max(max, Math.abs(x[base + j]));
+    }
+    float d = max / 127f;
+    float inverse = d == 0 ? 0 : 1f / d;
+    to.set(SHORT, block, Float.floatToFloat16(d));
+    for (int j = 0; j < 32; j++) {
+      float v = x[base + j] * inverse;
+      int q = (int)
+          (v < 0 ? Math.ceil(v - 0.5) : Math.floor(v + 0.5)); // C's roundf: halves away from zero
+      to.set(JAVA_BYTE, block + 2 + j, (byte) q);
+    }
+  }
+
+  private static void quantizeQ4(float[] x, int base, MemorySegment to, long block) {
+    float absMax = 0;
+    float extreme = 0;
+    for (int j = 0; j < 32; j++) {
+      float v = x[base + j];
+      if (absMax < Math.abs(v)) {
+        absMax = Math.abs(v);
+        extreme = v;
+      }
+    }
+    float d = extreme / -8f;
+    float inverse = d == 0 ? 0 : 1f / d;
+    to.set(SHORT, block, Float.floatToFloat16(d));
+    for (int j = 0; j < 16; j++) {
+      int low = Math.min(15, (int) (x[base + j] * inverse + 8.5f));
+      int high = Math.min(15, (int) (x[base + j + 16] * inverse + 8.5f));
+      to.set(JAVA_BYTE, block + 2 + j, (byte) (low | high << 4));
+    }
+  }
+}
