@@ -1,0 +1,12 @@
+package dev.fovea.backend;
+
+/** One implementation of an op on one signature. Backends add what they need to launch it. */
+public interface Kernel {
+  String op();
+
+  /** Element types: {@code f32,q4_0,_->f32}. */
+  String signature();
+
+  /** The idea, not an attempt's number: {@code avx512_vnni}. */
+  String variant();
+}

@@ -1,0 +1,98 @@
+package dev.fovea.op;
+
+import static dev.fovea.tensor.Axis.B;
+import static dev.fovea.tensor.Axis.DH;
+import static dev.fovea.tensor.Axis.KH;
+import static dev.fovea.tensor.Axis.MP;
+import static dev.fovea.tensor.Axis.PG;
+import static dev.fovea.tensor.Axis.PS;
+import static dev.fovea.tensor.Axis.T;
+
+import dev.fovea.tensor.DType;
+import dev.fovea.tensor.Shape;
+import dev.fovea.tensor.TensorType;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes keys or values into the paged cache: row t goes to page pages[seq[t], pos[t] / Ps], place pos[t] mod Ps. The output is the
+ * cache itself, so that what reads it comes after. Paging after Kwon et al. 2023, arXiv:2309.06180, section 4.1.
+ */
+public record KvAppend() implements Op {
+
+  @Override
+  public String name() {
+    return "kv_append";
+  }
+
+  @Override
+  public List<String> inputs() {
+    return List.of("cache", "x", "pos", "seq", "pages"); // cache [Pg,Hk,Ps,Dh], x [T,Hk,Dh], pos [T], seq [T], pages [B,Mp] → cache
+  }
+
+  @Override
+  public TensorType infer(Operands in) {
+    in.rank(0, 4).rank(1, 3).rank(2, 1).rank(3, 1).rank(4, 2);
+    in.dtype(0, DType.F32, DType.F16).dtype(1, DType.F32).dtype(2, DType.I32).dtype(3, DType.I32).dtype(4, DType.I32);
+    in.require(in.size(0, 1) == in.size(1, 1) && in.size(0, 3) == in.size(1, 2), "cache and x must have the same heads");
+    in.require(in.size(1, 0) == in.size(2, 0) && in.size(1, 0) == in.size(3, 0), "pos and seq must have one entry per row of x");
+    return in.type(0);
+  }
+
+  @Override
+  public int aliasOf() {
+    return 0;
+  }
+
+  @Override
+  public void reference(Call c) {
+    double[] x = c.in(1);
+    Shape cache = c.shape(0);
+    int heads = cache.size(1);
+    int places = cache.size(2);
+    int width = cache.size(3);
+    int tableWidth = c.shape(4).size(1);
+    for (int t = 0; t < c.shape(1).size(0); t++) {
+      int pos = (int) c.in(2)[t];
+      int page = (int) c.in(4)[(int) c.in(3)[t] * tableWidth + pos / places];
+      for (int h = 0; h < heads; h++) {
+        for (int i = 0; i < width; i++) {
+          c.put(((page * heads + h) * places + pos % places) * width + i, x[(t * heads + h) * width + i], 0); // exact but for the type
+        }
+      }
+    }
+  }
+
+  @Override
+  public long bytes(List<@Nullable TensorType> in, TensorType out) {
+    TensorType x = in.get(1);
+    return x == null ? 0 : x.bytes() + out.dtype().bytes(x.shape().elements());
+  }
+
+  @Override
+  public List<Case> cases() {
+    List<Case> cases = new ArrayList<>();
+    for (DType dtype : new DType[] {DType.F32, DType.F16}) {
+      cases.add(of(dtype, 1, 1, 2, 4, new Fill.Values(0), new Fill.Values(0)));
+      cases.add(of(dtype, 5, 2, 16, 4, new Fill.Range(2), new Fill.Constant(1)));
+      cases.add(of(dtype, 4, 3, 64, 32, new Fill.Values(0, 31, 32, 33), new Fill.Values(0, 1, 0, 1)));
+      cases.add(of(dtype, 8, 2, 16, 8, new Fill.Range(11), new Fill.Constant(0)).live(3));
+      cases.add(of(dtype, 1, 32, 128, 32, new Fill.Values(63), new Fill.Values(1)).asReal());
+    }
+    return cases;
+  }
+
+  private static Case of(DType dtype, int rows, int heads, int width, int places, Fill pos, Fill seq) {
+    return new Case(
+        dtype.label() + " " + rows + "x" + heads + "x" + width + " page " + places + " " + pos,
+        new KvAppend(),
+        List.of(
+            new TensorType(dtype, Shape.of(PG, 9, KH, heads, PS, places, DH, width)),
+            TensorType.f32(Shape.of(T, rows, KH, heads, DH, width)),
+            TensorType.i32(Shape.of(T, rows)),
+            TensorType.i32(Shape.of(T, rows)),
+            TensorType.i32(Shape.of(B, 2, MP, 4))),
+        List.of(new Fill.Normal(1), new Fill.Normal(1), pos, seq, new Fill.Distinct()));
+  }
+}

@@ -1,0 +1,37 @@
+package dev.fovea.op;
+
+import java.util.List;
+
+/** All ops there are, each with ordinary attributes: what the harness checks and {@code docs/ops.md} lists. */
+public final class Ops {
+
+  /** Ops with a definition of their own, in the order a model meets them. */
+  public static final List<Op> PLAIN =
+      List.of(
+          new Patchify(14),
+          new ConcatRows(),
+          new Embed(),
+          new LayerNorm(1e-5),
+          new RmsNorm(1e-5),
+          new Linear(),
+          new Rope(1e4, 1),
+          new KvAppend(),
+          new Attention(0.125),
+          new PagedAttention(0.125),
+          new QuickGelu(),
+          new Gelu(),
+          new SiluMul(),
+          new Add(),
+          new TakeRows());
+
+  /** Ops that stand for a composition of plain ones, most specific first. */
+  public static final List<FusedOp> FUSED =
+      List.of(new SwiGlu(), new LinearAdd(), new LinearQuickGelu(), new LinearGelu());
+
+  private Ops() {}
+
+  /** Plain, then fused. */
+  public static List<Op> all() {
+    return java.util.stream.Stream.concat(PLAIN.stream(), FUSED.stream()).toList();
+  }
+}

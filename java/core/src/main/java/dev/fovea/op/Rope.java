@@ -1,0 +1,95 @@
+package dev.fovea.op;
+
+import static dev.fovea.op.Call.U;
+import static dev.fovea.tensor.Axis.DH;
+import static dev.fovea.tensor.Axis.H;
+import static dev.fovea.tensor.Axis.T;
+
+import dev.fovea.tensor.DType;
+import dev.fovea.tensor.Shape;
+import dev.fovea.tensor.TensorType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Rotary position embedding: each pair (x[i], x[i+Dh/2]) is turned by pos·scale·θ^(−2i/Dh). Su et al. 2021, arXiv:2104.09864, equation
+ * 34, with the halves paired as Hugging Face's LLaMA has them (GGUF files pair neighbours; their rows are put back at load).
+ *
+ * @param theta base of the frequencies, 10000 for LLaMA
+ * @param scale factor on positions: 1, or 1/f where a checkpoint stretches its context linearly by f
+ */
+public record Rope(double theta, double scale) implements Op {
+
+  @Override
+  public String name() {
+    return "rope";
+  }
+
+  @Override
+  public List<String> inputs() {
+    return List.of("x", "pos"); // x [T,H,Dh], pos [T] → [T,H,Dh]
+  }
+
+  @Override
+  public TensorType infer(Operands in) {
+    in.rank(0, 3).rank(1, 1).dtype(0, DType.F32).dtype(1, DType.I32);
+    in.require(in.size(0, 0) == in.size(1, 0), "pos must have one entry per row of x");
+    in.require(in.size(0, 2) % 2 == 0, "Dh must be even");
+    return in.type(0);
+  }
+
+  @Override
+  public void reference(Call c) {
+    double[] x = c.in(0);
+    double[] pos = c.in(1);
+    int heads = c.shape(0).size(1);
+    int width = c.shape(0).size(2);
+    int half = width / 2;
+    for (int t = 0; t < pos.length; t++) {
+      for (int h = 0; h < heads; h++) {
+        int at = (t * heads + h) * width;
+        for (int i = 0; i < half; i++) {
+          double angle = pos[t] * scale * Math.pow(theta, -2.0 * i / width);
+          double a = x[at + i];
+          double b = x[at + i + half];
+          // The angle may be a binary32 number (4u for power and product); sine, cosine and the two products add a few units.
+          double bound = (Math.abs(a) + Math.abs(b)) * (4 * U * Math.abs(angle) + 0x1p-21);
+          c.put(at + i, a * Math.cos(angle) - b * Math.sin(angle), bound);
+          c.put(at + i + half, b * Math.cos(angle) + a * Math.sin(angle), bound);
+        }
+      }
+    }
+  }
+
+  @Override
+  public List<Number> attributes() {
+    return List.of(theta, scale);
+  }
+
+  @Override
+  public Set<Integer> inPlace() {
+    return Set.of(0);
+  }
+
+  @Override
+  public List<Case> cases() {
+    List<Case> cases = new ArrayList<>();
+    cases.add(of(1, 1, 2, 1e4, 1, new Fill.Values(0)));
+    cases.add(of(3, 2, 6, 1e4, 1, new Fill.Range(5)));
+    cases.add(of(4, 3, 128, 1e4, 1, new Fill.Values(0, 1, 4095, 31)));
+    cases.add(of(4, 3, 64, 5e5, 1, new Fill.Values(2047, 0, 7, 100)));
+    cases.add(of(2, 2, 128, 1e4, 0.25, new Fill.Values(8191, 3)));
+    cases.add(of(1, 32, 128, 1e4, 1, new Fill.Values(700)).asReal());
+    cases.add(of(6, 2, 32, 1e4, 1, new Fill.Range(30)).live(2));
+    return cases;
+  }
+
+  private static Case of(int rows, int heads, int width, double theta, double scale, Fill pos) {
+    return new Case(
+        rows + "x" + heads + "x" + width + " theta " + theta + " scale " + scale + " " + pos,
+        new Rope(theta, scale),
+        List.of(TensorType.f32(Shape.of(T, rows, H, heads, DH, width)), TensorType.i32(Shape.of(T, rows))),
+        List.of(new Fill.Normal(1), pos));
+  }
+}
