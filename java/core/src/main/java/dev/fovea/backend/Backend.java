@@ -12,7 +12,8 @@ public interface Backend {
   String name();
 
   /** Why this backend cannot run on this machine, in one line; null if it can. */
-  @Nullable String unavailable();
+  @Nullable
+  String unavailable();
 
   /** Opens a device; throws {@link BackendException} if the backend is unavailable. The caller closes it. */
   Device open(DeviceOptions options);
@@ -32,6 +33,7 @@ public interface Backend {
         return b;
       }
     }
-    throw new BackendException("no backend '" + name + "': this build has " + all().stream().map(Backend::name).toList());
+    throw new BackendException("no backend '" + name + "': this build has "
+        + all().stream().map(Backend::name).toList());
   }
 }

@@ -59,6 +59,10 @@ public record Add() implements Op {
 
   private static Case of(int rows, int width, Fill fill) {
     TensorType type = TensorType.f32(Shape.of(T, rows, D, width));
-    return new Case(rows + "x" + width + " " + fill, new Add(), List.of(type, type), List.of(fill, new Fill.Normal(1)));
+    return new Case(
+        rows + "x" + width + " " + fill,
+        new Add(),
+        List.of(type, type),
+        List.of(fill, new Fill.Normal(1)));
   }
 }

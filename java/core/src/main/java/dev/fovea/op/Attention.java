@@ -34,7 +34,9 @@ public record Attention(double scale) implements Op {
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 3).dtype(0, DType.F32).dtype(1, DType.F32).dtype(2, DType.F32);
-    in.require(in.shape(0).sameSizes(in.shape(1)) && in.shape(0).sameSizes(in.shape(2)), "q, k and v must have the same sizes");
+    in.require(
+        in.shape(0).sameSizes(in.shape(1)) && in.shape(0).sameSizes(in.shape(2)),
+        "q, k and v must have the same sizes");
     return in.type(0);
   }
 
@@ -55,7 +57,16 @@ public record Attention(double scale) implements Op {
   }
 
   /** One query row of one head against the keys and values that start at {@code at[0 … n−1]}; the output stands where the query does. */
-  static void head(Call c, double scale, double[] q, int qAt, double[] k, double[] v, int[] at, int n, int width) {
+  static void head(
+      Call c,
+      double scale,
+      double[] q,
+      int qAt,
+      double[] k,
+      double[] v,
+      int[] at,
+      int n,
+      int width) {
     double[] score = new double[n];
     double max = Double.NEGATIVE_INFINITY;
     double scoreError = 0;
@@ -73,7 +84,8 @@ public record Attention(double scale) implements Op {
     for (int j = 0; j < n; j++) {
       sum += Math.exp(score[j] - max);
     }
-    // A weight is off by its own score's error and the sum's, by the exponential's few units and its rounded argument.
+    // A weight is off by its own score's error and the sum's, by the exponential's few units and
+    // its rounded argument.
     double common = Math.expm1(2 * scoreError) + 0x1p-19 + gamma(2.0 * n + 8);
     for (int i = 0; i < width; i++) {
       double y = 0;

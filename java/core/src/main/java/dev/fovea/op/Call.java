@@ -16,8 +16,8 @@ public final class Call {
   public static final double U = 0x1p-24;
 
   private final List<@Nullable TensorType> types;
-  private final double @Nullable [][] in;
-  private final double @Nullable [][] errors;
+  private final List<double @Nullable []> in;
+  private final List<double @Nullable []> errors;
   private final TensorType outType;
   private final double[] out;
   private final double[] bounds;
@@ -30,8 +30,8 @@ public final class Call {
    */
   public Call(
       List<@Nullable TensorType> types,
-      double @Nullable [][] in,
-      double @Nullable [][] errors,
+      List<double @Nullable []> in,
+      List<double @Nullable []> errors,
       TensorType outType,
       double[] out,
       double[] bounds) {
@@ -48,7 +48,7 @@ public final class Call {
   }
 
   public double[] in(int i) {
-    double[] x = in[i];
+    double[] x = in.get(i);
     if (x == null) {
       throw new IllegalStateException("input " + i + " is absent");
     }
@@ -69,7 +69,7 @@ public final class Call {
 
   /** Bound on the error of element j of input i; 0 for an exact input. */
   public double error(int i, int j) {
-    double[] e = errors[i];
+    double[] e = errors.get(i);
     return e == null ? 0 : e[j];
   }
 

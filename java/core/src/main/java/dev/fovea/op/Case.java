@@ -14,11 +14,13 @@ import org.jspecify.annotations.Nullable;
  * @param live rows of the leading token axis that count; the whole axis if it equals its size
  * @param real whether these are dims of a real model, worth timing
  */
-public record Case(String name, Op op, List<@Nullable TensorType> in, List<Fill> fill, int live, boolean real) {
+public record Case(
+    String name, Op op, List<@Nullable TensorType> in, List<Fill> fill, int live, boolean real) {
 
   public Case {
     if (in.size() != fill.size() || in.size() != op.inputs().size()) {
-      throw new IllegalArgumentException(op.name() + " case " + name + ": " + in.size() + " types, " + fill.size() + " fills");
+      throw new IllegalArgumentException(
+          op.name() + " case " + name + ": " + in.size() + " types, " + fill.size() + " fills");
     }
   }
 

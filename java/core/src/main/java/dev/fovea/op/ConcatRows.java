@@ -25,7 +25,8 @@ public record ConcatRows() implements Op {
   public TensorType infer(Operands in) {
     in.rank(0, 2).rank(1, 2).dtype(0, DType.F32).dtype(1, DType.F32);
     in.require(in.size(0, 1) == in.size(1, 1), "a and b must have the same width");
-    return TensorType.f32(Shape.of(N, in.size(0, 0) + in.size(1, 0), in.shape(0).axis(1), in.size(0, 1)));
+    return TensorType.f32(
+        Shape.of(N, in.size(0, 0) + in.size(1, 0), in.shape(0).axis(1), in.size(0, 1)));
   }
 
   @Override

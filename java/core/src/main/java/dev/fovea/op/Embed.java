@@ -32,7 +32,9 @@ public record Embed() implements Op {
   public TensorType infer(Operands in) {
     in.rank(0, 1).rank(1, 2).dtype(0, DType.I32).dtype(1, Linear.WEIGHTS);
     if (in.has(2)) {
-      in.rank(2, 2).dtype(2, DType.F32).require(in.size(1, 1) == in.size(2, 1), "table and image must have the same width");
+      in.rank(2, 2)
+          .dtype(2, DType.F32)
+          .require(in.size(1, 1) == in.size(2, 1), "table and image must have the same width");
     }
     return TensorType.f32(Shape.of(in.shape(0).axis(0), in.size(0, 0), D, in.size(1, 1)));
   }
@@ -46,7 +48,10 @@ public record Embed() implements Op {
       double[] from = id >= 0 ? c.in(1) : c.in(2);
       int row = id >= 0 ? id : -id - 1;
       for (int i = 0; i < width; i++) {
-        c.put(t * width + i, from[row * width + i], 0); // exact: an 11-bit scale times an 8-bit weight fits binary32
+        c.put(
+            t * width + i,
+            from[row * width + i],
+            0); // exact: an 11-bit scale times an 8-bit weight fits binary32
       }
     }
   }

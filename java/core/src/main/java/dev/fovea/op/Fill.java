@@ -1,5 +1,7 @@
 package dev.fovea.op;
 
+import java.util.List;
+
 /** What a test case puts into an input. */
 public sealed interface Fill {
 
@@ -22,5 +24,9 @@ public sealed interface Fill {
   record Distinct() implements Fill {}
 
   /** These numbers. */
-  record Values(int... values) implements Fill {}
+  record Values(List<Integer> values) implements Fill {
+    public Values(Integer... values) {
+      this(List.of(values));
+    }
+  }
 }

@@ -22,7 +22,8 @@ public interface FusedOp extends Op {
   Value expand(List<@Nullable Value> in);
 
   /** The inputs of this op if {@code last} ends a composition that it can replace, else null. */
-  @Nullable List<@Nullable Value> match(Node last, Uses uses);
+  @Nullable
+  List<@Nullable Value> match(Node last, Uses uses);
 
   @Override
   default void reference(Call c) {
@@ -46,17 +47,15 @@ public interface FusedOp extends Op {
       TensorType type = node.out().type();
       double[] y = new double[(int) type.shape().elements()];
       double[] bound = new double[y.length];
-      double[][] in = new double[node.inputs().size()][];
-      double[][] inErrors = new double[node.inputs().size()][];
-      List<@Nullable TensorType> types = new ArrayList<>();
-      for (int i = 0; i < in.length; i++) {
-        Value v = node.inputs().get(i);
-        types.add(v == null ? null : v.type());
-        in[i] = v == null ? null : numbers.get(v);
-        inErrors[i] = v == null ? null : errors.get(v);
+      List<double @Nullable []> in = new ArrayList<>();
+      List<double @Nullable []> inErrors = new ArrayList<>();
+      for (Value v : node.inputs()) {
+        in.add(v == null ? null : numbers.get(v));
+        inErrors.add(v == null ? null : errors.get(v));
       }
-      // Values in between are rounded to binary32 as if stored; that half unit is inside each op's bound.
-      node.op().reference(new Call(types, in, inErrors, type, y, bound));
+      // Values in between are rounded to binary32 as if stored; that half unit is inside each op's
+      // bound.
+      node.op().reference(new Call(node.inputTypes(), in, inErrors, type, y, bound));
       numbers.put(node.out(), y);
       errors.put(node.out(), bound);
     }

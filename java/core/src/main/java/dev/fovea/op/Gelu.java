@@ -34,7 +34,10 @@ public record Gelu() implements Op {
     double[] x = c.in(0);
     for (int i = 0; i < x.length; i++) {
       // 1 + erf cancels for negative x, so the error is a few units of |x|, not of |y|.
-      c.put(i, x[i] / 2 * erfc(-x[i] / Math.sqrt(2)), 0x1p-20 * Math.abs(x[i]) + SLOPE * c.error(0, i));
+      c.put(
+          i,
+          x[i] / 2 * erfc(-x[i] / Math.sqrt(2)),
+          0x1p-20 * Math.abs(x[i]) + SLOPE * c.error(0, i));
     }
   }
 

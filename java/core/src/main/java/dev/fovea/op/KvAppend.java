@@ -28,15 +28,25 @@ public record KvAppend() implements Op {
 
   @Override
   public List<String> inputs() {
-    return List.of("cache", "x", "pos", "seq", "pages"); // cache [Pg,Hk,Ps,Dh], x [T,Hk,Dh], pos [T], seq [T], pages [B,Mp] → cache
+    return List.of(
+        "cache", "x", "pos", "seq",
+        "pages"); // cache [Pg,Hk,Ps,Dh], x [T,Hk,Dh], pos [T], seq [T], pages [B,Mp] → cache
   }
 
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 4).rank(1, 3).rank(2, 1).rank(3, 1).rank(4, 2);
-    in.dtype(0, DType.F32, DType.F16).dtype(1, DType.F32).dtype(2, DType.I32).dtype(3, DType.I32).dtype(4, DType.I32);
-    in.require(in.size(0, 1) == in.size(1, 1) && in.size(0, 3) == in.size(1, 2), "cache and x must have the same heads");
-    in.require(in.size(1, 0) == in.size(2, 0) && in.size(1, 0) == in.size(3, 0), "pos and seq must have one entry per row of x");
+    in.dtype(0, DType.F32, DType.F16)
+        .dtype(1, DType.F32)
+        .dtype(2, DType.I32)
+        .dtype(3, DType.I32)
+        .dtype(4, DType.I32);
+    in.require(
+        in.size(0, 1) == in.size(1, 1) && in.size(0, 3) == in.size(1, 2),
+        "cache and x must have the same heads");
+    in.require(
+        in.size(1, 0) == in.size(2, 0) && in.size(1, 0) == in.size(3, 0),
+        "pos and seq must have one entry per row of x");
     return in.type(0);
   }
 
@@ -55,10 +65,14 @@ public record KvAppend() implements Op {
     int tableWidth = c.shape(4).size(1);
     for (int t = 0; t < c.shape(1).size(0); t++) {
       int pos = (int) c.in(2)[t];
-      int page = (int) c.in(4)[(int) c.in(3)[t] * tableWidth + pos / places];
+      int seq = (int) c.in(3)[t];
+      int page = (int) c.in(4)[seq * tableWidth + pos / places];
       for (int h = 0; h < heads; h++) {
         for (int i = 0; i < width; i++) {
-          c.put(((page * heads + h) * places + pos % places) * width + i, x[(t * heads + h) * width + i], 0); // exact but for the type
+          c.put(
+              ((page * heads + h) * places + pos % places) * width + i,
+              x[(t * heads + h) * width + i],
+              0); // exact but for the type
         }
       }
     }
@@ -76,14 +90,17 @@ public record KvAppend() implements Op {
     for (DType dtype : new DType[] {DType.F32, DType.F16}) {
       cases.add(of(dtype, 1, 1, 2, 4, new Fill.Values(0), new Fill.Values(0)));
       cases.add(of(dtype, 5, 2, 16, 4, new Fill.Range(2), new Fill.Constant(1)));
-      cases.add(of(dtype, 4, 3, 64, 32, new Fill.Values(0, 31, 32, 33), new Fill.Values(0, 1, 0, 1)));
+      cases.add(
+          of(dtype, 4, 3, 64, 32, new Fill.Values(0, 31, 32, 33), new Fill.Values(0, 1, 0, 1)));
       cases.add(of(dtype, 8, 2, 16, 8, new Fill.Range(11), new Fill.Constant(0)).live(3));
-      cases.add(of(dtype, 1, 32, 128, 32, new Fill.Values(63), new Fill.Values(1)).asReal());
+      cases.add(
+          of(dtype, 1, 32, 128, 32, new Fill.Values(63), new Fill.Values(1)).asReal());
     }
     return cases;
   }
 
-  private static Case of(DType dtype, int rows, int heads, int width, int places, Fill pos, Fill seq) {
+  private static Case of(
+      DType dtype, int rows, int heads, int width, int places, Fill pos, Fill seq) {
     return new Case(
         dtype.label() + " " + rows + "x" + heads + "x" + width + " page " + places + " " + pos,
         new KvAppend(),

@@ -30,7 +30,9 @@ public record LayerNorm(double eps) implements Op {
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 2).rank(1, 1).rank(2, 1).dtype(0, DType.F32).dtype(1, DType.F32).dtype(2, DType.F32);
-    in.require(in.size(0, 1) == in.size(1, 0) && in.size(0, 1) == in.size(2, 0), "g and b must be as wide as x");
+    in.require(
+        in.size(0, 1) == in.size(1, 0) && in.size(0, 1) == in.size(2, 0),
+        "g and b must be as wide as x");
     return in.type(0);
   }
 
@@ -63,11 +65,11 @@ public record LayerNorm(double eps) implements Op {
       for (int i = 0; i < width; i++) {
         double d = x[row + i] - mean;
         double y = d * scale * g[i];
-        // d carries the mean's error; the scale carries half the variance's relative error; then products and the sum.
-        double bound =
-            (meanError + Call.U * Math.abs(d)) * scale * Math.abs(g[i])
-                + Math.abs(y) * (varianceError / (2 * (variance + eps)) + gamma(5))
-                + gamma(2) * Math.abs(b[i]);
+        // d carries the mean's error; the scale carries half the variance's relative error; then
+        // products and the sum.
+        double bound = (meanError + Call.U * Math.abs(d)) * scale * Math.abs(g[i])
+            + Math.abs(y) * (varianceError / (2 * (variance + eps)) + gamma(5))
+            + gamma(2) * Math.abs(b[i]);
         c.put(row + i, y + b[i], bound);
       }
     }

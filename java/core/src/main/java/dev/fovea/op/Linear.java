@@ -40,11 +40,15 @@ public record Linear() implements Op {
   static TensorType outType(Operands in, int x, int w, int b) {
     in.rank(x, 2).rank(w, 2).dtype(x, DType.F32).dtype(w, WEIGHTS);
     in.require(in.size(x, 1) == in.size(w, 1), "w must be as wide as x");
-    in.require(in.size(w, 1) % in.type(w).dtype().blockSize() == 0, "w's rows must be whole blocks");
+    in.require(
+        in.size(w, 1) % in.type(w).dtype().blockSize() == 0, "w's rows must be whole blocks");
     if (b >= 0 && in.has(b)) {
-      in.rank(b, 1).dtype(b, DType.F32).require(in.size(b, 0) == in.size(w, 0), "b must be as long as w has rows");
+      in.rank(b, 1)
+          .dtype(b, DType.F32)
+          .require(in.size(b, 0) == in.size(w, 0), "b must be as long as w has rows");
     }
-    return TensorType.f32(Shape.of(in.shape(x).axis(0), in.size(x, 0), in.shape(w).axis(0), in.size(w, 0)));
+    return TensorType.f32(
+        Shape.of(in.shape(x).axis(0), in.size(x, 0), in.shape(w).axis(0), in.size(w, 0)));
   }
 
   @Override
@@ -117,7 +121,9 @@ public record Linear() implements Op {
   static List<Case> cases(Op op, int biasAt, List<Fill> extra, boolean withReal) {
     List<Case> cases = new ArrayList<>();
     for (DType dtype : WEIGHTS) {
-      for (int[] d : new int[][] {{1, 32, 1}, {1, 64, 5}, {3, 96, 17}, {7, 160, 33}, {2, 2048, 6}, {33, 128, 70}}) {
+      for (int[] d : new int[][] {
+        {1, 32, 1}, {1, 64, 5}, {3, 96, 17}, {7, 160, 33}, {2, 2048, 6}, {33, 128, 70}
+      }) {
         for (boolean bias : biasAt < 0 ? new boolean[] {false} : new boolean[] {false, true}) {
           cases.add(of(op, dtype, d[0], d[1], d[2], bias, biasAt >= 0, extra, new Fill.Normal(1)));
         }
@@ -125,19 +131,31 @@ public record Linear() implements Op {
       if (dtype.blockSize() == 1) {
         cases.add(of(op, dtype, 3, 13, 7, false, biasAt >= 0, extra, new Fill.Normal(1)));
       }
-      for (Fill fill : new Fill[] {new Fill.Constant(0), new Fill.Normal(1e-20), new Fill.Normal(1e15), new Fill.Outlier(1)}) {
+      for (Fill fill : new Fill[] {
+        new Fill.Constant(0), new Fill.Normal(1e-20), new Fill.Normal(1e15), new Fill.Outlier(1)
+      }) {
         cases.add(of(op, dtype, 3, 128, 9, biasAt >= 0, biasAt >= 0, extra, fill));
       }
-      cases.add(of(op, dtype, 12, 64, 20, false, biasAt >= 0, extra, new Fill.Normal(1)).live(5));
+      cases.add(of(op, dtype, 12, 64, 20, false, biasAt >= 0, extra, new Fill.Normal(1))
+          .live(5));
       if (withReal) {
-        cases.add(of(op, dtype, 1, 4096, 512, false, biasAt >= 0, extra, new Fill.Normal(1)).asReal());
+        cases.add(of(op, dtype, 1, 4096, 512, false, biasAt >= 0, extra, new Fill.Normal(1))
+            .asReal());
       }
     }
     return cases;
   }
 
   private static Case of(
-      Op op, DType dtype, int t, int i, int o, boolean bias, boolean biasSlot, List<Fill> extra, Fill fill) {
+      Op op,
+      DType dtype,
+      int t,
+      int i,
+      int o,
+      boolean bias,
+      boolean biasSlot,
+      List<Fill> extra,
+      Fill fill) {
     List<@Nullable TensorType> in = new ArrayList<>();
     List<Fill> fills = new ArrayList<>();
     in.add(TensorType.f32(Shape.of(T, t, I, i)));
@@ -156,6 +174,9 @@ public record Linear() implements Op {
       fills.add(f);
     }
     return new Case(
-        dtype.label() + " " + t + "x" + i + "x" + o + (bias ? " bias " : " ") + fill, op, in, fills);
+        dtype.label() + " " + t + "x" + i + "x" + o + (bias ? " bias " : " ") + fill,
+        op,
+        in,
+        fills);
   }
 }

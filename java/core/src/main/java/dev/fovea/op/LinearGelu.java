@@ -4,9 +4,7 @@ import dev.fovea.program.Node;
 import dev.fovea.program.Uses;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.TensorType;
-import java.util.Arrays;
 import java.util.List;
-
 import org.jspecify.annotations.Nullable;
 
 /** y = gelu(x·Wᵀ + b): the first half of LLaVA's two-layer projector. */

@@ -18,7 +18,8 @@ public record Operands(Op op, List<@Nullable TensorType> types) {
   public Operands {
     List<String> names = op.inputs();
     if (types.size() != names.size()) {
-      throw new InputException(op.name() + " takes " + names + ", found " + types.size() + " inputs");
+      throw new InputException(
+          op.name() + " takes " + names + ", found " + types.size() + " inputs");
     }
     for (int i = 0; i < types.size(); i++) {
       if (types.get(i) == null && !names.get(i).endsWith("?")) {
@@ -53,7 +54,9 @@ public record Operands(Op op, List<@Nullable TensorType> types) {
   }
 
   public Operands dtype(int i, DType... allowed) {
-    return require(List.of(allowed).contains(type(i).dtype()), op.inputs().get(i) + " must be one of " + List.of(allowed));
+    return require(
+        List.of(allowed).contains(type(i).dtype()),
+        op.inputs().get(i) + " must be one of " + List.of(allowed));
   }
 
   public Operands require(boolean holds, String what) {
@@ -66,7 +69,10 @@ public record Operands(Op op, List<@Nullable TensorType> types) {
   private String describe() {
     StringBuilder s = new StringBuilder();
     for (int i = 0; i < types.size(); i++) {
-      s.append(i == 0 ? "" : ", ").append(op.inputs().get(i).replace("?", "")).append(' ').append(types.get(i));
+      s.append(i == 0 ? "" : ", ")
+          .append(op.inputs().get(i).replace("?", ""))
+          .append(' ')
+          .append(types.get(i));
     }
     return s.toString();
   }

@@ -6,23 +6,22 @@ import java.util.List;
 public final class Ops {
 
   /** Ops with a definition of their own, in the order a model meets them. */
-  public static final List<Op> PLAIN =
-      List.of(
-          new Patchify(14),
-          new ConcatRows(),
-          new Embed(),
-          new LayerNorm(1e-5),
-          new RmsNorm(1e-5),
-          new Linear(),
-          new Rope(1e4, 1),
-          new KvAppend(),
-          new Attention(0.125),
-          new PagedAttention(0.125),
-          new QuickGelu(),
-          new Gelu(),
-          new SiluMul(),
-          new Add(),
-          new TakeRows());
+  public static final List<Op> PLAIN = List.of(
+      new Patchify(14),
+      new ConcatRows(),
+      new Embed(),
+      new LayerNorm(1e-5),
+      new RmsNorm(1e-5),
+      new Linear(),
+      new Rope(1e4, 1),
+      new KvAppend(),
+      new Attention(0.125),
+      new PagedAttention(0.125),
+      new QuickGelu(),
+      new Gelu(),
+      new SiluMul(),
+      new Add(),
+      new TakeRows());
 
   /** Ops that stand for a composition of plain ones, most specific first. */
   public static final List<FusedOp> FUSED =

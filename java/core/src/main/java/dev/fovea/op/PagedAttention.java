@@ -32,17 +32,25 @@ public record PagedAttention(double scale) implements Op {
 
   @Override
   public List<String> inputs() {
-    return List.of("q", "k", "v", "pos", "seq", "pages"); // q [T,H,Dh], k, v [Pg,Hk,Ps,Dh], pos, seq [T], pages [B,Mp] → [T,H,Dh]
+    return List.of(
+        "q", "k", "v", "pos", "seq",
+        "pages"); // q [T,H,Dh], k, v [Pg,Hk,Ps,Dh], pos, seq [T], pages [B,Mp] → [T,H,Dh]
   }
 
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 3).rank(1, 4).rank(2, 4).rank(3, 1).rank(4, 1).rank(5, 2);
-    in.dtype(0, DType.F32).dtype(1, DType.F32, DType.F16).dtype(3, DType.I32).dtype(4, DType.I32).dtype(5, DType.I32);
+    in.dtype(0, DType.F32)
+        .dtype(1, DType.F32, DType.F16)
+        .dtype(3, DType.I32)
+        .dtype(4, DType.I32)
+        .dtype(5, DType.I32);
     in.require(in.type(1).equals(in.type(2)), "k and v must have the same type");
     in.require(in.size(0, 2) == in.size(1, 3), "q and k must have heads of the same width");
     in.require(in.size(0, 1) % in.size(1, 1) == 0, "H must be a multiple of Hk");
-    in.require(in.size(0, 0) == in.size(3, 0) && in.size(0, 0) == in.size(4, 0), "pos and seq must have one entry per row of q");
+    in.require(
+        in.size(0, 0) == in.size(3, 0) && in.size(0, 0) == in.size(4, 0),
+        "pos and seq must have one entry per row of q");
     return in.type(0);
   }
 
@@ -77,7 +85,12 @@ public record PagedAttention(double scale) implements Op {
   @Override
   public double flops(List<@Nullable TensorType> in, TensorType out) {
     TensorType k = in.get(1);
-    return k == null ? 0 : 4.0 * out.shape().elements() * k.shape().size(0) * k.shape().size(2); // as if the pool were one full sequence
+    return k == null
+        ? 0
+        : 4.0
+            * out.shape().elements()
+            * k.shape().size(0)
+            * k.shape().size(2); // as if the pool were one full sequence
   }
 
   @Override
@@ -86,19 +99,41 @@ public record PagedAttention(double scale) implements Op {
     for (DType dtype : new DType[] {DType.F32, DType.F16}) {
       cases.add(of(dtype, 1, 1, 1, 8, 4, new Fill.Values(0), new Fill.Values(0), 1));
       cases.add(of(dtype, 5, 2, 2, 64, 4, new Fill.Range(7), new Fill.Constant(1), 1));
-      cases.add(of(dtype, 6, 4, 2, 128, 32, new Fill.Values(0, 1, 31, 32, 33, 100), new Fill.Values(0, 1, 0, 1, 0, 1), 1));
+      cases.add(of(
+          dtype,
+          6,
+          4,
+          2,
+          128,
+          32,
+          new Fill.Values(0, 1, 31, 32, 33, 100),
+          new Fill.Values(0, 1, 0, 1, 0, 1),
+          1));
       cases.add(of(dtype, 40, 3, 1, 20, 16, new Fill.Range(0), new Fill.Constant(0), 1));
-      cases.add(of(dtype, 6, 2, 2, 64, 8, new Fill.Range(9), new Fill.Constant(0), 1).live(2));
-      cases.add(of(dtype, 3, 2, 1, 128, 32, new Fill.Values(127, 64, 95), new Fill.Values(1, 1, 0), 6));
-      cases.add(of(dtype, 1, 32, 32, 128, 32, new Fill.Values(127), new Fill.Values(0), 1).asReal());
+      cases.add(
+          of(dtype, 6, 2, 2, 64, 8, new Fill.Range(9), new Fill.Constant(0), 1).live(2));
+      cases.add(
+          of(dtype, 3, 2, 1, 128, 32, new Fill.Values(127, 64, 95), new Fill.Values(1, 1, 0), 6));
+      cases.add(of(dtype, 1, 32, 32, 128, 32, new Fill.Values(127), new Fill.Values(0), 1)
+          .asReal());
     }
     return cases;
   }
 
-  private static Case of(DType dtype, int rows, int heads, int keyHeads, int width, int places, Fill pos, Fill seq, double sharpness) {
+  private static Case of(
+      DType dtype,
+      int rows,
+      int heads,
+      int keyHeads,
+      int width,
+      int places,
+      Fill pos,
+      Fill seq,
+      double sharpness) {
     TensorType cache = new TensorType(dtype, Shape.of(PG, 9, KH, keyHeads, PS, places, DH, width));
     return new Case(
-        dtype.label() + " " + rows + "x" + heads + "/" + keyHeads + "x" + width + " page " + places + " " + pos + " q " + sharpness,
+        dtype.label() + " " + rows + "x" + heads + "/" + keyHeads + "x" + width + " page " + places
+            + " " + pos + " q " + sharpness,
         new PagedAttention(1 / Math.sqrt(width)),
         List.of(
             TensorType.f32(Shape.of(T, rows, H, heads, DH, width)),
@@ -107,6 +142,12 @@ public record PagedAttention(double scale) implements Op {
             TensorType.i32(Shape.of(T, rows)),
             TensorType.i32(Shape.of(T, rows)),
             TensorType.i32(Shape.of(B, 2, MP, 4))),
-        List.of(new Fill.Normal(sharpness), new Fill.Normal(1), new Fill.Normal(1), pos, seq, new Fill.Distinct()));
+        List.of(
+            new Fill.Normal(sharpness),
+            new Fill.Normal(1),
+            new Fill.Normal(1),
+            pos,
+            seq,
+            new Fill.Distinct()));
   }
 }

@@ -32,7 +32,9 @@ public record Patchify(int patch) implements Op {
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 3).dtype(0, DType.F32);
-    in.require(in.size(0, 1) % patch == 0 && in.size(0, 2) % patch == 0, "Y and X must be multiples of " + patch);
+    in.require(
+        in.size(0, 1) % patch == 0 && in.size(0, 2) % patch == 0,
+        "Y and X must be multiples of " + patch);
     int patches = in.size(0, 1) / patch * (in.size(0, 2) / patch);
     return TensorType.f32(Shape.of(P, patches, I, in.size(0, 0) * patch * patch));
   }

@@ -31,7 +31,12 @@ public record QuickGelu() implements Op {
     double[] x = c.in(0);
     for (int i = 0; i < x.length; i++) {
       double y = x[i] / (1 + Math.exp(-1.702 * x[i]));
-      c.put(i, y, sigmoidError(1.702 * x[i]) * Math.abs(y) + Float.MIN_NORMAL * (1 + Math.abs(x[i])) + SLOPE * c.error(0, i));
+      c.put(
+          i,
+          y,
+          sigmoidError(1.702 * x[i]) * Math.abs(y)
+              + Float.MIN_NORMAL * (1 + Math.abs(x[i]))
+              + SLOPE * c.error(0, i));
     }
   }
 

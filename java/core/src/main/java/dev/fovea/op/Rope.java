@@ -53,7 +53,8 @@ public record Rope(double theta, double scale) implements Op {
           double angle = pos[t] * scale * Math.pow(theta, -2.0 * i / width);
           double a = x[at + i];
           double b = x[at + i + half];
-          // The angle may be a binary32 number (4u for power and product); sine, cosine and the two products add a few units.
+          // The angle may be a binary32 number (4u for power and product); sine, cosine and the two
+          // products add a few units.
           double bound = (Math.abs(a) + Math.abs(b)) * (4 * U * Math.abs(angle) + 0x1p-21);
           c.put(at + i, a * Math.cos(angle) - b * Math.sin(angle), bound);
           c.put(at + i + half, b * Math.cos(angle) + a * Math.sin(angle), bound);
@@ -89,7 +90,9 @@ public record Rope(double theta, double scale) implements Op {
     return new Case(
         rows + "x" + heads + "x" + width + " theta " + theta + " scale " + scale + " " + pos,
         new Rope(theta, scale),
-        List.of(TensorType.f32(Shape.of(T, rows, H, heads, DH, width)), TensorType.i32(Shape.of(T, rows))),
+        List.of(
+            TensorType.f32(Shape.of(T, rows, H, heads, DH, width)),
+            TensorType.i32(Shape.of(T, rows))),
         List.of(new Fill.Normal(1), pos));
   }
 }

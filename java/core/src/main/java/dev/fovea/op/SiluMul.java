@@ -38,11 +38,10 @@ public record SiluMul() implements Op {
     for (int i = 0; i < g.length; i++) {
       double silu = g[i] / (1 + Math.exp(-g[i]));
       double gError = SLOPE * c.error(0, i);
-      double bound =
-          QuickGelu.sigmoidError(g[i]) * Math.abs(silu * u[i])
-              + Float.MIN_NORMAL * (1 + Math.abs(g[i])) * (1 + Math.abs(u[i]))
-              + gError * Math.abs(u[i])
-              + c.error(1, i) * (Math.abs(silu) + gError);
+      double bound = QuickGelu.sigmoidError(g[i]) * Math.abs(silu * u[i])
+          + Float.MIN_NORMAL * (1 + Math.abs(g[i])) * (1 + Math.abs(u[i]))
+          + gError * Math.abs(u[i])
+          + c.error(1, i) * (Math.abs(silu) + gError);
       c.put(i, silu * u[i], bound);
     }
   }
@@ -68,6 +67,10 @@ public record SiluMul() implements Op {
 
   private static Case of(int rows, int width, Fill fill) {
     TensorType type = TensorType.f32(Shape.of(T, rows, F, width));
-    return new Case(rows + "x" + width + " " + fill, new SiluMul(), List.of(type, type), List.of(fill, new Fill.Normal(1)));
+    return new Case(
+        rows + "x" + width + " " + fill,
+        new SiluMul(),
+        List.of(type, type),
+        List.of(fill, new Fill.Normal(1)));
   }
 }

@@ -6,7 +6,6 @@ import dev.fovea.program.Value;
 import dev.fovea.tensor.TensorType;
 import java.util.Arrays;
 import java.util.List;
-
 import org.jspecify.annotations.Nullable;
 
 /** y = silu(x·Gᵀ) · (x·Uᵀ): both halves of LLaMA's feed-forward layer at once. Shazeer 2020, arXiv:2002.05202, equation 6. */
@@ -41,11 +40,15 @@ public record SwiGlu() implements FusedOp {
     }
     Node gate = uses.onlyHere(last.in(0));
     Node up = uses.onlyHere(last.in(1));
-    if (gate == null || up == null || !(gate.op() instanceof Linear) || !(up.op() instanceof Linear)) {
+    if (gate == null
+        || up == null
+        || !(gate.op() instanceof Linear)
+        || !(up.op() instanceof Linear)) {
       return null;
     }
     boolean plain = gate.inputs().get(2) == null && up.inputs().get(2) == null;
-    boolean same = gate.in(0).equals(up.in(0)) && gate.in(1).type().equals(up.in(1).type());
+    boolean same =
+        gate.in(0).equals(up.in(0)) && gate.in(1).type().equals(up.in(1).type());
     return plain && same ? Arrays.asList(gate.in(0), gate.in(1), up.in(1)) : null;
   }
 

@@ -26,7 +26,8 @@ public record TakeRows() implements Op {
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 2).rank(1, 1).dtype(0, DType.F32).dtype(1, DType.I32);
-    return TensorType.f32(Shape.of(in.shape(1).axis(0), in.size(1, 0), in.shape(0).axis(1), in.size(0, 1)));
+    return TensorType.f32(
+        Shape.of(in.shape(1).axis(0), in.size(1, 0), in.shape(0).axis(1), in.size(0, 1)));
   }
 
   @Override
@@ -34,8 +35,9 @@ public record TakeRows() implements Op {
     int width = c.shape(0).size(1);
     double[] rows = c.in(1);
     for (int r = 0; r < rows.length; r++) {
+      int row = (int) rows[r];
       for (int i = 0; i < width; i++) {
-        c.put(r * width + i, c.in(0)[(int) rows[r] * width + i], 0);
+        c.put(r * width + i, c.in(0)[row * width + i], 0);
       }
     }
   }
@@ -47,7 +49,10 @@ public record TakeRows() implements Op {
 
   @Override
   public List<Case> cases() {
-    return List.of(of(1, 1, 5, new Fill.Values(0)), of(7, 3, 40, new Fill.Values(6, 0, 6)), of(5, 5, 17, new Fill.Distinct()));
+    return List.of(
+        of(1, 1, 5, new Fill.Values(0)),
+        of(7, 3, 40, new Fill.Values(6, 0, 6)),
+        of(5, 5, 17, new Fill.Distinct()));
   }
 
   private static Case of(int from, int rows, int width, Fill fill) {

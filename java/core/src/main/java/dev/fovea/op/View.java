@@ -26,7 +26,9 @@ public record View(Shape shape, long from) implements Op {
   @Override
   public TensorType infer(Operands in) {
     in.require(in.type(0).dtype().blockSize() == 1, "x must have single elements");
-    in.require(from >= 0 && from + shape.elements() <= in.shape(0).elements(), "elements " + from + " … of " + shape + " must lie in x");
+    in.require(
+        from >= 0 && from + shape.elements() <= in.shape(0).elements(),
+        "elements " + from + " … of " + shape + " must lie in x");
     return new TensorType(in.type(0).dtype(), shape);
   }
 

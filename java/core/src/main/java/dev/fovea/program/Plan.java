@@ -39,7 +39,8 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
   /** Finds the kernel for an op on these types; null if there is none. */
   @FunctionalInterface
   public interface Selector {
-    @Nullable Kernel select(Op op, List<@Nullable TensorType> in, TensorType out);
+    @Nullable
+    Kernel select(Op op, List<@Nullable TensorType> in, TensorType out);
   }
 
   /** Chooses kernels and places values; throws {@link BackendException} if a node has no kernel. */
@@ -51,8 +52,8 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
       }
       Kernel kernel = selector.select(node.op(), node.inputTypes(), node.out().type());
       if (kernel == null) {
-        throw new BackendException(
-            "no kernel for " + node.op().name() + " " + node.signature() + " with " + node.inputTypes() + " in " + program.name());
+        throw new BackendException("no kernel for " + node.op().name() + " " + node.signature()
+            + " with " + node.inputTypes() + " in " + program.name());
       }
       steps.add(new Step(node, kernel));
     }
@@ -71,13 +72,23 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
   /** The plan as text: each step with its kernel and where its output lies. */
   @Override
   public String toString() {
-    StringBuilder s = new StringBuilder(program.name() + ": " + steps.size() + " steps, arena " + arenaBytes + " bytes\n");
+    StringBuilder s = new StringBuilder(
+        program.name() + ": " + steps.size() + " steps, arena " + arenaBytes + " bytes\n");
     for (Step step : steps) {
       Node n = step.node();
       Slice out = place(n.out());
-      s.append("  ").append(n.op().name()).append(' ').append(n.signature()).append(" [").append(step.kernel().variant()).append("] ");
+      s.append("  ")
+          .append(n.op().name())
+          .append(' ')
+          .append(n.signature())
+          .append(" [")
+          .append(step.kernel().variant())
+          .append("] ");
       s.append(n.out().shape()).append(" at ");
-      s.append(out.source() == null ? "arena" : out.source().name()).append('+').append(out.offset()).append('\n');
+      s.append(out.source() == null ? "arena" : out.source().name())
+          .append('+')
+          .append(out.offset())
+          .append('\n');
     }
     return s.toString();
   }
@@ -109,7 +120,8 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
       for (Value v : program.sources()) {
         if (v.kind() == Value.Kind.INPUT) {
           Storage storage = new Storage(v.type().bytes(), -1);
-          storage.lastUse = program.nodes().size(); // written once, read by every run until written again
+          storage.lastUse =
+              program.nodes().size(); // written once, read by every run until written again
           storages.add(storage);
           spots.put(v, new Spot(storage, null, 0));
         } else {
@@ -148,7 +160,8 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
           last[made.get(v)] = nodes.size();
         }
       }
-      // A view keeps what it looks at alive; views follow their source, so one pass backwards is enough.
+      // A view keeps what it looks at alive; views follow their source, so one pass backwards is
+      // enough.
       for (int i = nodes.size() - 1; i >= 0; i--) {
         int alias = nodes.get(i).op().aliasOf();
         if (alias >= 0) {
@@ -168,13 +181,18 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
         if (of == null) {
           throw new IllegalStateException("unplaced " + node.in(alias));
         }
-        long shift = node.op() instanceof View view ? view.from() * node.out().type().dtype().blockBytes() : 0;
+        long shift = node.op() instanceof View view
+            ? view.from() * node.out().type().dtype().blockBytes()
+            : 0;
         return new Spot(of.storage(), of.source(), of.offset() + shift);
       }
       long size = node.out().type().bytes();
       for (int i : node.op().inPlace()) {
         Spot spot = spots.get(node.in(i));
-        if (spot == null || spot.storage() == null || spot.storage().bytes != size || spot.offset() != 0) {
+        if (spot == null
+            || spot.storage() == null
+            || spot.storage().bytes != size
+            || spot.offset() != 0) {
           continue;
         }
         if (spot.storage().lastUse == index && !readElsewhere(node, i, spot.storage())) {
@@ -228,11 +246,10 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
 
     Map<Value, Slice> places() {
       Map<Value, Slice> places = new HashMap<>();
-      spots.forEach(
-          (v, spot) -> {
-            long base = spot.storage() == null ? 0 : spot.storage().offset;
-            places.put(v, new Slice(spot.source(), base + spot.offset(), v.type().bytes()));
-          });
+      spots.forEach((v, spot) -> {
+        long base = spot.storage() == null ? 0 : spot.storage().offset;
+        places.put(v, new Slice(spot.source(), base + spot.offset(), v.type().bytes()));
+      });
       return Map.copyOf(places);
     }
 

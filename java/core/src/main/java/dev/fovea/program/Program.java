@@ -11,7 +11,8 @@ import java.util.Map;
  * @param nodes in an order that can be run
  * @param outputs results that a caller may read after a run, by name
  */
-public record Program(String name, List<Value> sources, List<Node> nodes, Map<String, Value> outputs) {
+public record Program(
+    String name, List<Value> sources, List<Node> nodes, Map<String, Value> outputs) {
 
   public List<Value> sources(Value.Kind kind) {
     return sources.stream().filter(v -> v.kind() == kind).toList();
@@ -22,7 +23,11 @@ public record Program(String name, List<Value> sources, List<Node> nodes, Map<St
   public String toString() {
     StringBuilder s = new StringBuilder(name).append('\n');
     for (Value v : sources) {
-      s.append("  ").append(v.kind().name().toLowerCase(java.util.Locale.ROOT)).append(' ').append(v).append('\n');
+      s.append("  ")
+          .append(v.kind().name().toLowerCase(java.util.Locale.ROOT))
+          .append(' ')
+          .append(v)
+          .append('\n');
     }
     for (Node n : nodes) {
       s.append("  ").append(n.out()).append(" = ").append(n.op()).append('(');

@@ -63,6 +63,7 @@ public final class Trace {
   }
 
   public Program program() {
-    return new Program(name, List.copyOf(named.values()), List.copyOf(nodes), new LinkedHashMap<>(outputs));
+    return new Program(
+        name, List.copyOf(named.values()), List.copyOf(nodes), new LinkedHashMap<>(outputs));
   }
 }

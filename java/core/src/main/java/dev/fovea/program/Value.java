@@ -117,7 +117,8 @@ public final class Value {
   /** Rows {@code from} … {@code from+count−1} of [N,E], in place. */
   public Value rows(int from, int count) {
     Shape s = shape();
-    return trace.apply(new View(Shape.of(s.axis(0), count, s.axis(1), s.size(1)), (long) from * s.size(1)), this);
+    return trace.apply(
+        new View(Shape.of(s.axis(0), count, s.axis(1), s.size(1)), (long) from * s.size(1)), this);
   }
 
   @Override

@@ -27,7 +27,8 @@ final class ReferenceBuffer implements Buffer {
     int first = elements(offset);
     int n = elements(from.byteSize());
     if (first + n > values.length) {
-      throw new InputException("upload of " + from.byteSize() + " bytes at " + offset + " into " + type);
+      throw new InputException(
+          "upload of " + from.byteSize() + " bytes at " + offset + " into " + type);
     }
     for (int i = 0; i < n; i++) {
       values[first + i] = Blocks.get(type.dtype(), from, i);

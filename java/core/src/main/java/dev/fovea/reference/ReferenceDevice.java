@@ -37,7 +37,9 @@ final class ReferenceDevice implements Device {
   /** Fused ops are left to the ops they stand for. */
   @Override
   public List<Candidate> candidates(Op op, List<@Nullable TensorType> in, TensorType out) {
-    return op instanceof FusedOp ? List.of() : List.of(new Candidate(new Definition(op.name(), Node.signature(in, out)), null));
+    return op instanceof FusedOp
+        ? List.of()
+        : List.of(new Candidate(new Definition(op.name(), Node.signature(in, out)), null));
   }
 
   @Override

@@ -14,6 +14,7 @@ import dev.fovea.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -36,13 +37,17 @@ public final class ReferenceExecutable implements Executable {
       } else if (bound.get(v.name()) instanceof ReferenceBuffer b && b.type().equals(v.type())) {
         buffers.put(v, b);
       } else {
-        throw new BackendException(plan.program().name() + ": " + v + " is bound to " + bound.get(v.name()));
+        throw new BackendException(
+            plan.program().name() + ": " + v + " is bound to " + bound.get(v.name()));
       }
     }
     for (Node n : plan.program().nodes()) {
       int alias = n.op().aliasOf();
-      boolean state = alias >= 0 && n.in(alias).type().equals(n.out().type()) && n.in(alias).kind() != Value.Kind.INPUT;
-      buffers.put(n.out(), state ? buffer(n.in(alias)) : new ReferenceBuffer(n.out().type()));
+      boolean state = alias >= 0
+          && n.in(alias).type().equals(n.out().type())
+          && n.in(alias).kind() != Value.Kind.INPUT;
+      buffers.put(
+          n.out(), state ? buffer(n.in(alias)) : new ReferenceBuffer(n.out().type()));
     }
   }
 
@@ -77,16 +82,17 @@ public final class ReferenceExecutable implements Executable {
   public void run() {
     for (Node node : plan.program().nodes()) {
       List<@Nullable TensorType> types = new ArrayList<>();
-      double[][] in = new double[node.inputs().size()][];
-      for (int i = 0; i < in.length; i++) {
-        Value v = node.inputs().get(i);
+      List<double @Nullable []> in = new ArrayList<>();
+      for (Value v : node.inputs()) {
         TensorType type = v == null ? null : liveType(v.type());
         types.add(type);
-        in[i] = v == null || type == null ? null : prefix(buffer(v).values, type);
+        in.add(v == null || type == null ? null : prefix(buffer(v).values, type));
       }
       TensorType out = liveType(node.out().type());
       double[] y = buffer(node.out()).values;
-      node.op().reference(new Call(types, in, new double[in.length][], out, y, new double[y.length]));
+      node.op()
+          .reference(new Call(
+              types, in, Collections.nCopies(in.size(), null), out, y, new double[y.length]));
     }
   }
 
