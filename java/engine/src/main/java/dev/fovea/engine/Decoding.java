@@ -1,0 +1,180 @@
+package dev.fovea.engine;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
+import dev.fovea.error.ContextLengthException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
+/**
+ * One answer in the making: {@link #prefill} reads the prompt, then each {@link #next} gives a token. A call of {@code next} allocates
+ * nothing, neither on the heap nor outside it.
+ */
+public final class Decoding implements AutoCloseable {
+  private static final MemorySegment NO_IMAGE = MemorySegment.NULL;
+
+  private final Runner runner;
+  private final PrefixCache cache;
+  private final Prompt prompt;
+  private final long[] keys;
+  private final int[] ids;
+  private final int[] one = new int[1];
+  private final Sampler sampler;
+  private final Sequence sequence;
+  private final int cached;
+  private MemorySegment logits = MemorySegment.NULL;
+  private int pending = -1;
+  private boolean closed;
+
+  /**
+   * Begins with whatever of the prompt the cache holds already.
+   *
+   * @throws ContextLengthException if the prompt alone does not fit the context
+   */
+  Decoding(Runner runner, PrefixCache cache, Prompt prompt, Sampler sampler, int reserve) {
+    this.runner = runner;
+    this.cache = cache;
+    this.prompt = prompt;
+    this.sampler = sampler;
+    int n = prompt.ids().size();
+    int context = runner.sizes().context();
+    if (n == 0) {
+      throw new IllegalArgumentException("an empty prompt");
+    }
+    if (n >= context) {
+      throw new ContextLengthException("the prompt and one token of answer", n + 1, context);
+    }
+    this.ids = prompt.ids().stream().mapToInt(Integer::intValue).toArray();
+    this.keys = keys(ids, prompt.pictures());
+    for (int id : ids) {
+      sampler.see(id);
+    }
+    this.sequence = cache.begin(keys, n);
+    this.cached = sequence.length();
+    sequence.reserve(Math.min(context, n + reserve) - cached, runner.pageSize());
+  }
+
+  /** Positions of the prompt that were in the cache. */
+  public int cached() {
+    return cached;
+  }
+
+  /** Positions in the cache now. */
+  public int length() {
+    return sequence.length();
+  }
+
+  /** Whether another token fits the context. */
+  public boolean hasRoom() {
+    return sequence.length() + (pending >= 0 ? 1 : 0) < runner.sizes().context();
+  }
+
+  /** Logits [V] of the last position computed. */
+  public MemorySegment logits() {
+    return logits;
+  }
+
+  /**
+   * Computes the rest of the prompt.
+   *
+   * @param stop asked between chunks; if it says yes, prefill ends early and returns false
+   */
+  public boolean prefill(BooleanSupplier stop) {
+    int width = runner.config().decoder().width();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment staging = prompt.pictures().isEmpty()
+          ? NO_IMAGE
+          : arena.allocate(4L * width * runner.sizes().rows(), 64);
+      int[] local = new int[runner.sizes().rows()];
+      while (sequence.length() < ids.length) {
+        if (stop.getAsBoolean()) {
+          return false;
+        }
+        int from = sequence.length();
+        int n = Math.min(runner.sizes().rows(), ids.length - from);
+        int rows = 0;
+        for (int i = 0; i < n; i++) {
+          int id = ids[from + i];
+          if (id < 0) {
+            row(-1 - id, width, staging, rows);
+            id = -1 - rows++;
+          }
+          local[i] = id;
+        }
+        makeRoom(n);
+        logits = runner.forward(
+            sequence,
+            local,
+            0,
+            from,
+            n,
+            rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows),
+            1);
+        for (int i = 0; i < n; i++) {
+          sequence.add(keys[from + i]);
+        }
+      }
+    }
+    return true;
+  }
+
+  private void row(int r, int width, MemorySegment to, int at) {
+    for (Features f : prompt.pictures()) {
+      if (r < f.rows()) {
+        MemorySegment.copy(
+            f.data(), JAVA_FLOAT, 4L * width * r, to, JAVA_FLOAT, 4L * width * at, width);
+        return;
+      }
+      r -= f.rows();
+    }
+    throw new IllegalArgumentException("the prompt names a picture row beyond its pictures");
+  }
+
+  /** Chooses the next token; computes the one before it first. There must be room. */
+  public int next() {
+    if (pending >= 0) {
+      makeRoom(1);
+      one[0] = pending;
+      logits = runner.forward(sequence, one, 0, sequence.length(), 1, NO_IMAGE, 1);
+      sequence.add(pending);
+    }
+    pending = sampler.next(logits);
+    return pending;
+  }
+
+  private void makeRoom(int positions) {
+    int need = (sequence.length() + positions + runner.pageSize() - 1) / runner.pageSize();
+    while (sequence.pageCount() < need) {
+      sequence.addPage(cache.take(sequence));
+    }
+  }
+
+  private static long[] keys(int[] ids, List<Features> pictures) {
+    long[] keys = new long[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      keys[i] = ids[i];
+      int r = -1 - ids[i];
+      if (r >= 0) {
+        for (Features f : pictures) {
+          if (r < f.rows()) {
+            keys[i] = (f.hash() ^ (r + 1) * 0x9E3779B97F4A7C15L) | Long.MIN_VALUE;
+            break;
+          }
+          r -= f.rows();
+        }
+      }
+    }
+    return keys;
+  }
+
+  /** Ends the answer; what was computed stays in the cache for prompts that begin alike. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      cache.keep(sequence);
+    }
+  }
+}
