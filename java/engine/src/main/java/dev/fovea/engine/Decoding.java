@@ -5,14 +5,20 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import dev.fovea.error.ContextLengthException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One answer in the making: {@link #prefill} reads the prompt, then each {@link #next} gives a token. A call of {@code next} allocates
  * nothing, neither on the heap nor outside it.
  */
 public final class Decoding implements AutoCloseable {
+  /** Sees logits [V] of every position as they are computed. */
+  @FunctionalInterface
+  public interface Tap {
+    void logits(int position, MemorySegment row);
+  }
+
   private static final MemorySegment NO_IMAGE = MemorySegment.NULL;
 
   private final Runner runner;
@@ -26,6 +32,7 @@ public final class Decoding implements AutoCloseable {
   private final int cached;
   private MemorySegment logits = MemorySegment.NULL;
   private int pending = -1;
+  private @Nullable Tap tap;
   private boolean closed;
 
   /**
@@ -54,6 +61,11 @@ public final class Decoding implements AutoCloseable {
     this.sequence = cache.begin(keys, n);
     this.cached = sequence.length();
     sequence.reserve(Math.min(context, n + reserve) - cached, runner.pageSize());
+  }
+
+  /** Has every position's logits shown to {@code tap}; the runner must be made for as many logits as rows. */
+  public void trace(Tap tap) {
+    this.tap = tap;
   }
 
   /** Positions of the prompt that were in the cache. */
@@ -104,14 +116,10 @@ public final class Decoding implements AutoCloseable {
           local[i] = id;
         }
         makeRoom(n);
-        logits = runner.forward(
-            sequence,
-            local,
-            0,
-            from,
-            n,
-            rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows),
-            1);
+        MemorySegment image = rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows);
+        int wanted = tap == null ? 1 : n;
+        logits = runner.forward(sequence, local, 0, from, n, image, wanted);
+        show(from, wanted);
         for (int i = 0; i < n; i++) {
           sequence.add(keys[from + i]);
         }
@@ -138,10 +146,24 @@ public final class Decoding implements AutoCloseable {
       makeRoom(1);
       one[0] = pending;
       logits = runner.forward(sequence, one, 0, sequence.length(), 1, NO_IMAGE, 1);
+      show(sequence.length(), 1);
       sequence.add(pending);
     }
     pending = sampler.next(logits);
     return pending;
+  }
+
+  /** Shows rows of logits to the tap, and leaves {@link #logits} at the last one. */
+  private void show(int from, int rows) {
+    Tap to = tap;
+    if (to != null) {
+      long bytes = 4L * runner.config().decoder().vocabulary();
+      MemorySegment all = logits;
+      for (int i = 0; i < rows; i++) {
+        logits = all.asSlice(i * bytes, bytes);
+        to.logits(from + i, logits);
+      }
+    }
   }
 
   private void makeRoom(int positions) {

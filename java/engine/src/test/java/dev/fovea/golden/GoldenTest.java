@@ -60,7 +60,7 @@ class GoldenTest {
             device,
             config,
             new FormulaWeights(arena, golden.integer("case", "seed"), golden.dtype()),
-            new Runner.Sizes(length + 1, length / 32 + 3, 32, DType.F32, 256, 1))) {
+            new Runner.Sizes(length + 1, length / 32 + 3, 32, DType.F32, 256, 256))) {
       List<Features> pictures = look(golden, generator.runner(), arena, rounded);
       Checker checker = new Checker(golden, rounded);
       try (Decoding decoding = generator.begin(
