@@ -1,5 +1,6 @@
 package dev.fovea.engine;
 
+import dev.fovea.Sampling;
 import dev.fovea.backend.Device;
 import dev.fovea.model.ModelConfig;
 import dev.fovea.model.Weights;

@@ -2,6 +2,7 @@ package dev.fovea.engine;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
+import dev.fovea.Sampling;
 import java.lang.foreign.MemorySegment;
 
 /** Chooses tokens for one answer. Allocates only when it is made. */

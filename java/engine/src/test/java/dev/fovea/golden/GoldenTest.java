@@ -12,7 +12,7 @@ import dev.fovea.engine.Features;
 import dev.fovea.engine.Generator;
 import dev.fovea.engine.Prompt;
 import dev.fovea.engine.Runner;
-import dev.fovea.engine.Sampling;
+import dev.fovea.Sampling;
 import dev.fovea.model.ModelConfig;
 import dev.fovea.model.image.Picture;
 import dev.fovea.model.image.Preprocessing;

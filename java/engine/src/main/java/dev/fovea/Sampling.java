@@ -1,4 +1,4 @@
-package dev.fovea.engine;
+package dev.fovea;
 
 import dev.fovea.error.InputException;
 

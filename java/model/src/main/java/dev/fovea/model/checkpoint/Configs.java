@@ -1,0 +1,134 @@
+package dev.fovea.model.checkpoint;
+
+import dev.fovea.model.DecoderConfig;
+import dev.fovea.model.ProjectorConfig;
+import dev.fovea.model.VisionConfig;
+import dev.fovea.model.layer.VisionTower;
+
+/** Reads the dims of the three parts from {@code config.json} files. */
+final class Configs {
+  private Configs() {}
+
+  /**
+   * A LlamaConfig; absent fields take transformers' defaults, which are LLaMA-7B's.
+   *
+   * @param c the object that holds hidden_size and the like
+   */
+  static DecoderConfig decoder(Fields c) {
+    String type = c.text("model_type", "llama");
+    if (!type.equals("llama") && !type.startsWith("llava") && !type.equals("mmgpt") && !type.equals("vicuna")) {
+      throw c.wrong("model_type", "llama", type);
+    }
+    String act = c.text("hidden_act", "silu");
+    if (!act.equals("silu")) {
+      throw c.wrong("hidden_act", "silu", act);
+    }
+    for (String biased : new String[] {"attention_bias", "mlp_bias"}) {
+      if (c.flag(biased, false)) {
+        throw c.wrong(biased, "false: LLaMA's maps have no biases", true);
+      }
+    }
+    int width = c.integer("hidden_size", 4096);
+    int heads = c.integer("num_attention_heads", 32);
+    int layers = c.integer("num_hidden_layers", 32);
+    if (heads < 1) {
+      throw c.wrong("num_attention_heads", "1 or more", heads);
+    }
+    int context = c.integer("max_position_embeddings", c.integer("max_sequence_length", 2048));
+    Fields rope = c.object("rope_parameters"); // transformers 5 keeps theta and scaling here
+    return new DecoderConfig(
+        width,
+        c.integer("intermediate_size", 11008),
+        layers,
+        heads,
+        c.integer("num_key_value_heads", heads),
+        c.integer("head_dim", width / heads),
+        c.integer("vocab_size", 32000),
+        context,
+        c.number("rms_norm_eps", 1e-6),
+        c.number("rope_theta", rope.number("rope_theta", 10000)),
+        positionScale(c, rope));
+  }
+
+  /** Only linear stretching changes nothing but the positions; other kinds are refused by name. */
+  private static double positionScale(Fields c, Fields rope) {
+    Fields scaling = c.has("rope_scaling") ? c.object("rope_scaling") : rope;
+    String type = scaling.text("rope_type", scaling.text("type", "default"));
+    return switch (type) {
+      case "default" -> 1;
+      case "linear" -> 1 / scaling.number("factor", 1);
+      default -> throw scaling.wrong("rope_type", "default or linear", type);
+    };
+  }
+
+  /**
+   * A CLIPVisionConfig; absent fields take ViT-L/14's numbers, as LLaVA's configurations leave them out.
+   *
+   * @param featureLayer which hidden state the features are, as configurations count: −2 is the last but one
+   */
+  static VisionConfig vision(Fields c, int imageSize, int featureLayer, VisionTower.Keep keep) {
+    int layers = c.integer("num_hidden_layers", 24);
+    String act = c.text("hidden_act", "quick_gelu");
+    if (!act.equals("quick_gelu") && !act.equals("gelu")) {
+      throw c.wrong("hidden_act", "quick_gelu or gelu", act);
+    }
+    int run = VisionConfig.blocksFor(featureLayer, layers);
+    if (run < 0 || run > layers) {
+      throw c.wrong("num_hidden_layers", "enough layers for feature layer " + featureLayer, layers);
+    }
+    return new VisionConfig(
+        c.integer("image_size", imageSize),
+        c.integer("patch_size", 14),
+        c.integer("hidden_size", 1024),
+        c.integer("num_attention_heads", 16),
+        c.integer("intermediate_size", 4096),
+        layers,
+        run,
+        c.number("layer_norm_eps", 1e-5),
+        act.equals("gelu"),
+        keep);
+  }
+
+  /** LlavaForConditionalGeneration's projector: two maps, with GELU between or nothing. */
+  static ProjectorConfig hfProjector(Fields c) {
+    String act = c.text("projector_hidden_act", "gelu");
+    boolean bias = c.flag("multimodal_projector_bias", true);
+    return switch (act) {
+      case "gelu" -> new ProjectorConfig(2, true, bias);
+      case "linear", "identity" -> new ProjectorConfig(2, false, bias);
+      default -> throw c.wrong("projector_hidden_act", "gelu or linear", act);
+    };
+  }
+
+  /** Original LLaVA's projector by name; a missing name means linear. */
+  static ProjectorConfig llavaProjector(Fields c) {
+    String type = c.text("mm_projector_type", "linear");
+    if (type.equals("linear")) {
+      return ProjectorConfig.linear();
+    }
+    if (type.matches("mlp[2-8]x_gelu")) {
+      return new ProjectorConfig(type.charAt(3) - '0', true, true);
+    }
+    throw c.wrong("mm_projector_type", "linear or mlp2x_gelu", type);
+  }
+
+  /** HF: {@code default} drops the class token, {@code full} keeps it. */
+  static VisionTower.Keep hfKeep(Fields c) {
+    String strategy = c.text("vision_feature_select_strategy", "default");
+    return switch (strategy) {
+      case "default" -> VisionTower.Keep.PATCH;
+      case "full" -> VisionTower.Keep.CLS_PATCH;
+      default -> throw c.wrong("vision_feature_select_strategy", "default or full", strategy);
+    };
+  }
+
+  /** Original LLaVA: {@code patch} or {@code cls_patch}. */
+  static VisionTower.Keep llavaKeep(Fields c) {
+    String feature = c.text("mm_vision_select_feature", "patch");
+    return switch (feature) {
+      case "patch" -> VisionTower.Keep.PATCH;
+      case "cls_patch" -> VisionTower.Keep.CLS_PATCH;
+      default -> throw c.wrong("mm_vision_select_feature", "patch or cls_patch", feature);
+    };
+  }
+}
