@@ -16,7 +16,10 @@ final class Configs {
    */
   static DecoderConfig decoder(Fields c) {
     String type = c.text("model_type", "llama");
-    if (!type.equals("llama") && !type.startsWith("llava") && !type.equals("mmgpt") && !type.equals("vicuna")) {
+    if (!type.equals("llama")
+        && !type.startsWith("llava")
+        && !type.equals("mmgpt")
+        && !type.equals("vicuna")) {
       throw c.wrong("model_type", "llama", type);
     }
     String act = c.text("hidden_act", "silu");
@@ -62,12 +65,15 @@ final class Configs {
   }
 
   /**
-   * A CLIPVisionConfig; absent fields take ViT-L/14's numbers, as LLaVA's configurations leave them out.
+   * A CLIPVisionConfig. Absent fields take transformers' defaults: those of ViT-B/32 inside an object that is there, those of LLaVA's own
+   * ViT-L/14 if it is empty.
    *
+   * @param imageSize pictures' side if the object is empty
    * @param featureLayer which hidden state the features are, as configurations count: −2 is the last but one
    */
   static VisionConfig vision(Fields c, int imageSize, int featureLayer, VisionTower.Keep keep) {
-    int layers = c.integer("num_hidden_layers", 24);
+    boolean large = c.isEmpty();
+    int layers = c.integer("num_hidden_layers", large ? 24 : 12);
     String act = c.text("hidden_act", "quick_gelu");
     if (!act.equals("quick_gelu") && !act.equals("gelu")) {
       throw c.wrong("hidden_act", "quick_gelu or gelu", act);
@@ -77,11 +83,11 @@ final class Configs {
       throw c.wrong("num_hidden_layers", "enough layers for feature layer " + featureLayer, layers);
     }
     return new VisionConfig(
-        c.integer("image_size", imageSize),
-        c.integer("patch_size", 14),
-        c.integer("hidden_size", 1024),
-        c.integer("num_attention_heads", 16),
-        c.integer("intermediate_size", 4096),
+        c.integer("image_size", large ? imageSize : 224),
+        c.integer("patch_size", large ? 14 : 32),
+        c.integer("hidden_size", large ? 1024 : 768),
+        c.integer("num_attention_heads", large ? 16 : 12),
+        c.integer("intermediate_size", large ? 4096 : 3072),
         layers,
         run,
         c.number("layer_norm_eps", 1e-5),

@@ -12,7 +12,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** An object of a JSON configuration file; every complaint names the file and the field. */
 final class Fields {
-  private static final long MOST_BYTES = 16 << 20; // the largest real config.json has a few kilobytes
+  private static final long MOST_BYTES =
+      16 << 20; // the largest real config.json has a few kilobytes
 
   private final Path file;
   private final String path;
@@ -48,6 +49,10 @@ final class Fields {
     return file;
   }
 
+  boolean isEmpty() {
+    return node.isEmpty();
+  }
+
   boolean has(String field) {
     JsonNode n = node.get(field);
     return n != null && !n.isNull();
@@ -71,11 +76,9 @@ final class Fields {
 
   /** Refuses a file without this field. */
   int integer(String field) {
-    return integer(
-        field,
-        () -> {
-          throw new FileException(file, "field " + path + field + " is missing");
-        });
+    return integer(field, () -> {
+      throw new FileException(file, "field " + path + field + " is missing");
+    });
   }
 
   private int integer(String field, Supplier<Integer> otherwise) {
@@ -111,7 +114,8 @@ final class Fields {
     return n.booleanValue();
   }
 
-  @Nullable String text(String field) {
+  @Nullable
+  String text(String field) {
     JsonNode n = node.get(field);
     if (n == null || n.isNull()) {
       return null;
@@ -131,6 +135,9 @@ final class Fields {
   FileException wrong(String field, String expected, Object found) {
     String shown = String.valueOf(found);
     return FileException.mismatch(
-        file, "field " + path + field, expected, shown.length() > 80 ? shown.substring(0, 80) + "…" : shown);
+        file,
+        "field " + path + field,
+        expected,
+        shown.length() > 80 ? shown.substring(0, 80) + "…" : shown);
   }
 }
