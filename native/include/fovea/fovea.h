@@ -114,10 +114,14 @@ typedef struct fovea_silu_mul_args {
   fovea_tensor g, u, y;
 } fovea_silu_mul_args;
 
-/* rope: x [T,H,Dh] f32, pos [T] i32 -> y; pair (i, i+Dh/2) turned by pos*scale / theta^(2i/Dh); y may share memory with x */
+/*
+ * rope: x [T,H,Dh] f32, pos [T] i32 -> y; pair (i, i+Dh/2), or (2i, 2i+1) if neighbours is not 0, turned by
+ * pos*scale / theta^(2i/Dh); y may share memory with x
+ */
 typedef struct fovea_rope_args {
   fovea_tensor x, pos, y;
   double theta, scale;
+  int64_t neighbours;
 } fovea_rope_args;
 
 /*

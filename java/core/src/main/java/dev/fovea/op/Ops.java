@@ -13,7 +13,7 @@ public final class Ops {
       new LayerNorm(1e-5),
       new RmsNorm(1e-5),
       new Linear(),
-      new Rope(1e4, 1),
+      new Rope(1e4, 1, false),
       new KvAppend(),
       new Attention(0.125),
       new PagedAttention(0.125),

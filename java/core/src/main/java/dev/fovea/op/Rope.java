@@ -13,13 +13,15 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Rotary position embedding: each pair (x[i], x[i+Dh/2]) is turned by pos·scale·θ^(−2i/Dh). Su et al. 2021, arXiv:2104.09864, equation
- * 34, with the halves paired as Hugging Face's LLaMA has them (GGUF files pair neighbours; their rows are put back at load).
+ * Rotary position embedding: each pair of a head's elements is turned by pos·scale·θ^(−2i/Dh). Su et al. 2021, arXiv:2104.09864, equation
+ * 34. Pair i is (x[i], x[i+Dh/2]) as Hugging Face's LLaMA has it, or (x[2i], x[2i+1]) as llama.cpp's files have it, whose query and key
+ * rows are stored in that order; attention does not change when both are ordered alike.
  *
  * @param theta base of the frequencies, 10000 for LLaMA
  * @param scale factor on positions: 1, or 1/f where a checkpoint stretches its context linearly by f
+ * @param neighbours whether pairs are neighbours
  */
-public record Rope(double theta, double scale) implements Op {
+public record Rope(double theta, double scale, boolean neighbours) implements Op {
 
   @Override
   public String name() {
@@ -51,13 +53,15 @@ public record Rope(double theta, double scale) implements Op {
         int at = (t * heads + h) * width;
         for (int i = 0; i < half; i++) {
           double angle = pos[t] * scale * Math.pow(theta, -2.0 * i / width);
-          double a = x[at + i];
-          double b = x[at + i + half];
+          int first = neighbours ? at + 2 * i : at + i;
+          int second = neighbours ? first + 1 : first + half;
+          double a = x[first];
+          double b = x[second];
           // The angle may be a binary32 number (4u for power and product); sine, cosine and the two
           // products add a few units.
           double bound = (Math.abs(a) + Math.abs(b)) * (4 * U * Math.abs(angle) + 0x1p-21);
-          c.put(at + i, a * Math.cos(angle) - b * Math.sin(angle), bound);
-          c.put(at + i + half, b * Math.cos(angle) + a * Math.sin(angle), bound);
+          c.put(first, a * Math.cos(angle) - b * Math.sin(angle), bound);
+          c.put(second, b * Math.cos(angle) + a * Math.sin(angle), bound);
         }
       }
     }
@@ -65,7 +69,7 @@ public record Rope(double theta, double scale) implements Op {
 
   @Override
   public List<Number> attributes() {
-    return List.of(theta, scale);
+    return List.of(theta, scale, neighbours ? 1L : 0L);
   }
 
   @Override
@@ -76,20 +80,23 @@ public record Rope(double theta, double scale) implements Op {
   @Override
   public List<Case> cases() {
     List<Case> cases = new ArrayList<>();
-    cases.add(of(1, 1, 2, 1e4, 1, new Fill.Values(0)));
-    cases.add(of(3, 2, 6, 1e4, 1, new Fill.Range(5)));
-    cases.add(of(4, 3, 128, 1e4, 1, new Fill.Values(0, 1, 4095, 31)));
-    cases.add(of(4, 3, 64, 5e5, 1, new Fill.Values(2047, 0, 7, 100)));
-    cases.add(of(2, 2, 128, 1e4, 0.25, new Fill.Values(8191, 3)));
-    cases.add(of(1, 32, 128, 1e4, 1, new Fill.Values(700)).asReal());
-    cases.add(of(6, 2, 32, 1e4, 1, new Fill.Range(30)).live(2));
+    for (boolean neighbours : new boolean[] {false, true}) {
+      cases.add(of(1, 1, 2, new Rope(1e4, 1, neighbours), new Fill.Values(0)));
+      cases.add(of(3, 2, 6, new Rope(1e4, 1, neighbours), new Fill.Range(5)));
+      cases.add(of(4, 3, 128, new Rope(1e4, 1, neighbours), new Fill.Values(0, 1, 4095, 31)));
+      cases.add(of(4, 3, 64, new Rope(5e5, 1, neighbours), new Fill.Values(2047, 0, 7, 100)));
+      cases.add(of(2, 2, 128, new Rope(1e4, 0.25, neighbours), new Fill.Values(8191, 3)));
+      cases.add(
+          of(1, 32, 128, new Rope(1e4, 1, neighbours), new Fill.Values(700)).asReal());
+      cases.add(of(6, 2, 32, new Rope(1e4, 1, neighbours), new Fill.Range(30)).live(2));
+    }
     return cases;
   }
 
-  private static Case of(int rows, int heads, int width, double theta, double scale, Fill pos) {
+  private static Case of(int rows, int heads, int width, Rope op, Fill pos) {
     return new Case(
-        rows + "x" + heads + "x" + width + " theta " + theta + " scale " + scale + " " + pos,
-        new Rope(theta, scale),
+        rows + "x" + heads + "x" + width + " " + op + " " + pos,
+        op,
         List.of(
             TensorType.f32(Shape.of(T, rows, H, heads, DH, width)),
             TensorType.i32(Shape.of(T, rows))),

@@ -3,14 +3,14 @@ package dev.fovea.engine;
 import dev.fovea.Sampling;
 import dev.fovea.backend.Device;
 import dev.fovea.model.ModelConfig;
-import dev.fovea.model.Weights;
+import dev.fovea.model.ParameterSource;
 
 /** Answers prompts, one at a time, sharing what they have in common. One thread at a time. */
 public final class Generator implements AutoCloseable {
   private final Runner runner;
   private final PrefixCache cache;
 
-  public Generator(Device device, ModelConfig config, Weights weights, Runner.Sizes sizes) {
+  public Generator(Device device, ModelConfig config, ParameterSource weights, Runner.Sizes sizes) {
     this.runner = new Runner(device, config, weights, sizes);
     this.cache = new PrefixCache(runner);
   }

@@ -7,7 +7,7 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.model.Llava;
 import dev.fovea.model.ModelConfig;
-import dev.fovea.model.Weights;
+import dev.fovea.model.ParameterSource;
 import dev.fovea.program.Program;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.Axis;
@@ -67,7 +67,7 @@ public final class Runner implements AutoCloseable {
     }
   }
 
-  public Runner(Device device, ModelConfig config, Weights weights, Sizes sizes) {
+  public Runner(Device device, ModelConfig config, ParameterSource weights, Sizes sizes) {
     this.device = device;
     this.config = config;
     this.sizes = sizes;
@@ -87,7 +87,7 @@ public final class Runner implements AutoCloseable {
     this.oneRow = logits.asSlice(0, 4L * config.decoder().vocabulary());
   }
 
-  private void bind(Program program, Weights weights, Map<String, Buffer> bound) {
+  private void bind(Program program, ParameterSource weights, Map<String, Buffer> bound) {
     for (Value v : program.sources()) {
       if (v.kind() == Value.Kind.WEIGHT) {
         Buffer b = device.constant(v.type(), weights.data(v.name(), v.type()));

@@ -1,6 +1,6 @@
 package dev.fovea.golden;
 
-import dev.fovea.model.Weights;
+import dev.fovea.model.ParameterSource;
 import dev.fovea.tensor.DType;
 import dev.fovea.tensor.Tensor;
 import dev.fovea.tensor.TensorType;
@@ -13,7 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The weights of a golden checkpoint, each a formula of its tensor's name, its index and a seed: see weights-tools/golden/README.md. */
-final class FormulaWeights implements Weights {
+final class FormulaWeights implements ParameterSource {
   private static final Pattern LAYER = Pattern.compile("layers\\.(\\d+)\\.(\\w+)");
   private static final Pattern BLOCK =
       Pattern.compile("vision\\.blocks\\.(\\d+)\\.(\\w+)\\.(\\w+)");

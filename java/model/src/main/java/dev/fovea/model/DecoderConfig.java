@@ -15,6 +15,7 @@ import dev.fovea.error.InputException;
  * @param eps of its RMS norms
  * @param theta base of the rotary frequencies
  * @param positionScale factor on positions: 1, or 1/f for a context stretched linearly by f
+ * @param rotaryNeighbours whether query and key rows are stored so that rotary pairs are neighbours, as GGUF files have them
  */
 public record DecoderConfig(
     int width,
@@ -27,7 +28,8 @@ public record DecoderConfig(
     int context,
     double eps,
     double theta,
-    double positionScale) {
+    double positionScale,
+    boolean rotaryNeighbours) {
 
   public DecoderConfig {
     Check.between("hidden_size", width, 1, 1 << 16);

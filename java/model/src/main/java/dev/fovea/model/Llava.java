@@ -142,7 +142,7 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
   private Decoder decoder(Parameters p) {
     DecoderConfig d = config.decoder();
     Shape wide = Shape.of(D, d.width());
-    Rope rope = new Rope(d.theta(), d.positionScale());
+    Rope rope = new Rope(d.theta(), d.positionScale(), d.rotaryNeighbours());
     List<DecoderLayer> layers = new ArrayList<>();
     for (int i = 0; i < d.layers(); i++) {
       String at = "layers." + i + ".";

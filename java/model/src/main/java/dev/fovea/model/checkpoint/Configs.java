@@ -50,7 +50,8 @@ final class Configs {
         context,
         c.number("rms_norm_eps", 1e-6),
         c.number("rope_theta", rope.number("rope_theta", 10000)),
-        positionScale(c, rope));
+        positionScale(c, rope),
+        false);
   }
 
   /** Only linear stretching changes nothing but the positions; other kinds are refused by name. */

@@ -5,7 +5,7 @@ import dev.fovea.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 
 /** Where a model's parameters come from, by canonical name ({@code layers.0.q}, {@code vision.blocks.3.fc1.weight}, …). */
-public interface Weights {
+public interface ParameterSource {
 
   /** The type a parameter is handed out in: vectors and position tables always as F32. */
   DType dtype(String name);
