@@ -1,6 +1,8 @@
 package dev.fovea.golden;
 
 import dev.fovea.model.ParameterSource;
+import dev.fovea.op.Call;
+import dev.fovea.tensor.Blocks;
 import dev.fovea.tensor.DType;
 import dev.fovea.tensor.Tensor;
 import dev.fovea.tensor.TensorType;
@@ -54,6 +56,9 @@ final class FormulaWeights implements ParameterSource {
         && !name.endsWith(".bias")
         && !name.equals("vision.class")
         && !name.equals("vision.position");
+    if (name.equals("vision.patch") && dtype.isQuantized()) {
+      return DType.F16; // its rows are not whole blocks
+    }
     return matrix ? dtype : DType.F32;
   }
 
@@ -69,15 +74,20 @@ final class FormulaWeights implements ParameterSource {
     long key = fnv1a64(source) ^ (seed * gamma);
     boolean norm = source.contains("norm") && source.endsWith(".weight");
     float scale = scale(source, type);
-    for (long i = 0; i < t.elements(); i++) {
-      long z = key + (i + 1) * gamma;
-      z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-      z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-      z ^= z >>> 31;
-      float u = (float) ((z >>> 40) * 0x1p-23 - 1);
-      double value = norm ? 1 + 0.1f * u : u * scale;
-      // The whole checkpoint is in its type, also what we are handed as F32.
-      t.set(i, dev.fovea.op.Call.round(dtype, (float) value));
+    int width = type.shape().size(-1);
+    float[] row = new float[width];
+    for (long i = 0; i < t.elements(); i += width) {
+      for (int j = 0; j < width; j++) {
+        long z = key + (i + j + 1) * gamma;
+        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+        z ^= z >>> 31;
+        float u = (float) ((z >>> 40) * 0x1p-23 - 1);
+        float value = norm ? 1 + 0.1f * u : u * scale;
+        // The whole checkpoint is in its type, also what is handed out as F32.
+        row[j] = (float) Call.round(dtype, value);
+      }
+      Blocks.quantize(type.dtype(), row, 0, width, t.data(), type.dtype().bytes(i));
     }
     return t.data();
   }

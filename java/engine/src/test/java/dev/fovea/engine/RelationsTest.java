@@ -1,0 +1,333 @@
+package dev.fovea.engine;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import dev.fovea.Sampling;
+import dev.fovea.backend.Backend;
+import dev.fovea.backend.Buffer;
+import dev.fovea.backend.Device;
+import dev.fovea.backend.DeviceOptions;
+import dev.fovea.backend.Executable;
+import dev.fovea.golden.TinyModel;
+import dev.fovea.model.Llava;
+import dev.fovea.model.ModelConfig;
+import dev.fovea.model.ParameterSource;
+import dev.fovea.program.Plan;
+import dev.fovea.program.Program;
+import dev.fovea.program.Value;
+import dev.fovea.tensor.Axis;
+import dev.fovea.tensor.DType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What must agree with itself: prefill of n with n decode steps, shared with private pages, fused with unfused, a batch of two with two
+ * batches of one, one thread with several; and a decode step that allocates nothing.
+ */
+class RelationsTest {
+  private static final ModelConfig CONFIG = TinyModel.CONFIG;
+  private static final int VOCABULARY = CONFIG.decoder().vocabulary();
+  /** Two orders of the same binary32 sums, through two layers. */
+  private static final double CLOSE = 2e-4;
+
+  private static Generator generator(Device device, Arena arena, int rows) {
+    Runner.Sizes sizes = new Runner.Sizes(128, 200, 4, DType.F32, rows, rows);
+    return new Generator(device, CONFIG, TinyModel.parameters(arena, DType.F32), sizes);
+  }
+
+  private static List<Integer> words(int from, int n) {
+    List<Integer> ids = new ArrayList<>();
+    for (int i = 0; i < n; i++) {
+      ids.add((from + 7 * i) % VOCABULARY);
+    }
+    return ids;
+  }
+
+  private static Features picture(Runner runner, Arena arena, long seed) {
+    int side = CONFIG.vision().imageSize();
+    MemorySegment pixels = arena.allocate(4L * 3 * side * side, 64);
+    SplittableRandom random = new SplittableRandom(seed);
+    for (int i = 0; i < 3 * side * side; i++) {
+      pixels.setAtIndex(JAVA_FLOAT, i, (float) (random.nextDouble() * 4 - 2));
+    }
+    int rows = CONFIG.vision().features();
+    MemorySegment features = arena.allocate(4L * rows * CONFIG.decoder().width(), 64);
+    runner.encode(pixels, features);
+    return new Features(rows, features, seed);
+  }
+
+  /** words, picture rows, words */
+  private static List<Integer> mixed(int rows, int before, int after) {
+    List<Integer> ids = new ArrayList<>(words(1, before));
+    for (int i = 0; i < rows; i++) {
+      ids.add(-1 - i);
+    }
+    ids.addAll(words(3, after));
+    return ids;
+  }
+
+  private static float[] row(MemorySegment logits) {
+    float[] copy = new float[VOCABULARY];
+    MemorySegment.copy(logits, JAVA_FLOAT, 0, copy, 0, VOCABULARY);
+    return copy;
+  }
+
+  private static void assertClose(float[] expected, float[] found, String what) {
+    for (int i = 0; i < expected.length; i++) {
+      assertEquals(expected[i], found[i], CLOSE, what + ", logit " + i);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "cpu"})
+  void prefillEqualsDecodeSteps(String backend) {
+    List<float[]> byChunk = new ArrayList<>();
+    for (int rows : new int[] {32, 5, 1}) {
+      List<float[]> logits = new ArrayList<>();
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named(backend).open(new DeviceOptions(2, null));
+          Generator generator = generator(device, arena, rows)) {
+        Features seen = picture(generator.runner(), arena, 5);
+        Prompt prompt = new Prompt(mixed(seen.rows(), 9, 11), List.of(seen));
+        try (Decoding d = generator.begin(prompt, Sampling.GREEDY, VOCABULARY, 8)) {
+          d.trace((position, row) -> logits.add(row(row)));
+          assertTrue(d.prefill(() -> false));
+        }
+      }
+      assertEquals(9 + CONFIG.vision().features() + 11, logits.size());
+      if (byChunk.isEmpty()) {
+        byChunk.addAll(logits);
+      }
+      for (int i = 0; i < logits.size(); i++) {
+        assertClose(byChunk.get(i), logits.get(i), "position " + i + " in chunks of " + rows);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "cpu"})
+  void sharedPagesEqualPrivatePages(String backend) {
+    try (Arena arena = Arena.ofShared();
+        Device device = Backend.named(backend).open(new DeviceOptions(2, null));
+        Generator generator = generator(device, arena, 16)) {
+      Features seen = picture(generator.runner(), arena, 5);
+      Features other = picture(generator.runner(), arena, 6);
+      Prompt first = new Prompt(mixed(seen.rows(), 9, 11), List.of(seen));
+      List<Integer> changed = new ArrayList<>(mixed(seen.rows(), 9, 4));
+      changed.addAll(words(50, 9));
+      Prompt second = new Prompt(changed, List.of(seen));
+      Answered alone = answer(generator, second);
+      assertEquals(0, alone.cached());
+      generator.forget();
+      assertEquals(generator.runner().pool().size(), generator.runner().pool().free(), "pages given back");
+
+      Answered before = answer(generator, first);
+      Answered shared = answer(generator, second);
+      assertEquals(9 + seen.rows() + 4, shared.cached(), "everything before the words that differ");
+      assertEquals(alone.tokens(), shared.tokens());
+      assertClose(alone.logits(), shared.logits(), "shared pages");
+
+      Answered again = answer(generator, first);
+      assertEquals(before.tokens(), again.tokens(), "the first conversation is untouched by the second");
+      assertEquals(first.ids().size() - 1, again.cached());
+
+      Answered different = answer(generator, new Prompt(changed, List.of(other)));
+      assertEquals(9, different.cached(), "another picture is not shared");
+    }
+  }
+
+  @Test
+  void evictsTheLeastRecentlyUsedWhenPagesRunOut() {
+    try (Arena arena = Arena.ofShared();
+        Device device = Backend.named("cpu").open(new DeviceOptions(1, null));
+        Generator generator =
+            new Generator(
+                device,
+                CONFIG,
+                TinyModel.parameters(arena, DType.F32),
+                new Runner.Sizes(64, 20, 4, DType.F32, 16, 16))) {
+      List<Answered> fresh = new ArrayList<>();
+      for (int i = 0; i < 6; i++) {
+        fresh.add(answer(generator, new Prompt(words(10 * i, 30), List.of())));
+      }
+      for (int i = 0; i < 6; i++) {
+        assertEquals(fresh.get(i).tokens(), answer(generator, new Prompt(words(10 * i, 30), List.of())).tokens());
+      }
+      generator.forget();
+      assertEquals(20, generator.runner().pool().free());
+    }
+  }
+
+  private record Answered(List<Integer> tokens, float[] logits, int cached) {}
+
+  private static Answered answer(Generator generator, Prompt prompt) {
+    try (Decoding d = generator.begin(prompt, Sampling.GREEDY, VOCABULARY, 8)) {
+      assertTrue(d.prefill(() -> false));
+      float[] logits = row(d.logits());
+      List<Integer> tokens = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        tokens.add(d.next());
+      }
+      return new Answered(tokens, logits, d.cached());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"f32", "bf16", "q8_0", "q4_0"})
+  void threadsDoNotChangeAnything(String type) {
+    Answered first = null;
+    for (int threads : new int[] {1, 2, 3}) {
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named("cpu").open(new DeviceOptions(threads, null));
+          Generator generator =
+              new Generator(
+                  device,
+                  CONFIG,
+                  TinyModel.parameters(arena, DType.parse(type)),
+                  new Runner.Sizes(128, 200, 4, DType.F16, 16, 16))) {
+        Features seen = picture(generator.runner(), arena, 5);
+        Answered found = answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)));
+        if (first == null) {
+          first = found;
+        }
+        assertEquals(first.tokens(), found.tokens(), threads + " threads");
+        assertArrayEquals(first.logits(), found.logits(), threads + " threads");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"f32", "q4_0"})
+  void fusedEqualsUnfused(String type) {
+    try (Arena arena = Arena.ofShared();
+        Device device = Backend.named("cpu").open(new DeviceOptions(2, null))) {
+      Program program = new Llava(CONFIG, TinyModel.parameters(arena, DType.parse(type))::dtype).decoder(6, 6, POOL);
+      float[] fused = run(device, program, TinyModel.parameters(arena, DType.parse(type)), true);
+      float[] plain = run(device, program, TinyModel.parameters(arena, DType.parse(type)), false);
+      for (int i = 0; i < fused.length; i++) {
+        assertEquals(plain[i], fused[i], CLOSE, "logit " + i);
+      }
+    }
+  }
+
+  private static final Llava.Pool POOL = new Llava.Pool(DType.F32, 8, 4, 2, 4);
+
+  private static float[] run(Device device, Program program, ParameterSource parameters, boolean fuse) {
+    Map<String, Buffer> bound = bind(device, program, parameters);
+    try (Executable e = fuse ? device.compile(program, bound) : device.compile(Plan.of(program, device::select), bound);
+        Arena arena = Arena.ofConfined()) {
+      boolean hasFused = e.plan().toString().contains("linear_add");
+      assertEquals(fuse, hasFused, "whether ops were fused");
+      return step(e, arena, new int[] {5, 6, 7, 8, 9, 10}, new int[] {0, 1, 2, 3, 4, 5}, new int[6]);
+    }
+  }
+
+  private static Map<String, Buffer> bind(Device device, Program program, ParameterSource parameters) {
+    Map<String, Buffer> bound = new HashMap<>();
+    for (Value v : program.sources()) {
+      if (v.kind() == Value.Kind.WEIGHT) {
+        bound.put(v.name(), device.constant(v.type(), parameters.data(v.name(), v.type())));
+      } else if (v.kind() == Value.Kind.STATE) {
+        bound.put(v.name(), device.allocate(v.type()));
+      }
+    }
+    return bound;
+  }
+
+  /** Runs rows of the two sequences of {@link #POOL} and returns all their logits. */
+  private static float[] step(Executable e, Arena arena, int[] ids, int[] pos, int[] seq) {
+    int n = ids.length;
+    int[] rows = new int[n];
+    for (int i = 0; i < n; i++) {
+      rows[i] = i;
+    }
+    e.live(Axis.T, n);
+    e.live(Axis.R, n);
+    e.write("ids", arena.allocateFrom(JAVA_INT, ids));
+    e.write("pos", arena.allocateFrom(JAVA_INT, pos));
+    e.write("seq", arena.allocateFrom(JAVA_INT, seq));
+    e.write("rows", arena.allocateFrom(JAVA_INT, rows));
+    e.write("pages", arena.allocateFrom(JAVA_INT, 3, 1, 6, 0, 2, 7, 4, 5));
+    e.run();
+    MemorySegment logits = arena.allocate(4L * n * VOCABULARY, 4);
+    e.read("logits", logits);
+    return logits.toArray(JAVA_FLOAT);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "cpu"})
+  void batchOfTwoEqualsTwoBatchesOfOne(String backend) {
+    int[] first = {5, 6, 7, 8, 9, 10};
+    int[] second = {50, 40, 30, 20, 10, 0};
+    try (Arena arena = Arena.ofShared();
+        Device device = Backend.named(backend).open(new DeviceOptions(2, null))) {
+      ParameterSource parameters = TinyModel.parameters(arena, DType.F32);
+      Program program = new Llava(CONFIG, parameters::dtype).decoder(12, 12, POOL);
+      try (Executable together = device.compile(program, bind(device, program, parameters));
+          Executable apart = device.compile(program, bind(device, program, parameters))) {
+        for (int t = 0; t < 6; t += 2) {
+          int[] pos = {t, t + 1};
+          float[] both =
+              step(
+                  together,
+                  arena,
+                  new int[] {first[t], second[t], first[t + 1], second[t + 1]},
+                  new int[] {t, t, t + 1, t + 1},
+                  new int[] {0, 1, 0, 1});
+          float[] one = step(apart, arena, new int[] {first[t], first[t + 1]}, pos, new int[] {0, 0});
+          float[] two = step(apart, arena, new int[] {second[t], second[t + 1]}, pos, new int[] {1, 1});
+          for (int i = 0; i < VOCABULARY; i++) {
+            assertEquals(one[i], both[i], CLOSE);
+            assertEquals(two[i], both[VOCABULARY + i], CLOSE);
+            assertEquals(one[VOCABULARY + i], both[2 * VOCABULARY + i], CLOSE);
+            assertEquals(two[VOCABULARY + i], both[3 * VOCABULARY + i], CLOSE);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void decodeStepAllocatesNothing() {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    try (Arena arena = Arena.ofShared();
+        Device device = Backend.named("cpu").open(new DeviceOptions(1, null));
+        Generator generator =
+            new Generator(
+                device,
+                CONFIG,
+                TinyModel.parameters(arena, DType.Q4_0),
+                new Runner.Sizes(20_000, 5_000, 4, DType.F16, 16, 1))) {
+      Sampling sampling = new Sampling(0.8, 20, 0.9, 0.01, 1.1, 7);
+      int warm = 15_000; // until the compiler has removed what it can
+      int measured = 1_000;
+      try (Decoding d = generator.begin(new Prompt(words(1, 9), List.of()), sampling, VOCABULARY, warm + measured + 1)) {
+        assertTrue(d.prefill(() -> false));
+        for (int i = 0; i < warm; i++) {
+          d.next();
+        }
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < measured; i++) {
+          d.next();
+        }
+        long after = threads.getCurrentThreadAllocatedBytes();
+        long overhead = threads.getCurrentThreadAllocatedBytes() - after; // what asking costs, if anything
+        assertEquals(0, after - before - overhead, "heap bytes of " + measured + " decode steps");
+      }
+    }
+  }
+}
