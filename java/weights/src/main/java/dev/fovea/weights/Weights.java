@@ -1,0 +1,189 @@
+package dev.fovea.weights;
+
+import dev.fovea.error.FileException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A checkpoint's tensors under their canonical names ({@link NameMap} lists them), whatever family wrote it, with a record of which
+ * were taken. Not for use by several threads.
+ */
+public final class Weights {
+  private final Checkpoint checkpoint;
+  private final List<NameMap> maps;
+  private final Set<String> taken = new HashSet<>();
+
+  /** @throws FileException if no known family is present */
+  public Weights(Checkpoint checkpoint) {
+    this.checkpoint = checkpoint;
+    this.maps = NameMap.ALL.stream()
+        .filter(m -> m.detect().stream().anyMatch(checkpoint.tensors()::containsKey))
+        .toList();
+    if (maps.isEmpty()) {
+      throw new FileException(files() + ": tensors of no known model family: expected one of "
+          + NameMap.ALL.stream().flatMap(m -> m.detect().stream()).toList() + ", found "
+          + checkpoint.tensors().keySet().stream().limit(5).toList());
+    }
+  }
+
+  /** The families found, e.g. {@code [llava, clip]}. */
+  public List<NameMap> families() {
+    return maps;
+  }
+
+  public Checkpoint checkpoint() {
+    return checkpoint;
+  }
+
+  public boolean has(String canonical) {
+    return found(canonical, null) != null;
+  }
+
+  /** Layers of which the tensor is there, counted from 0 without a gap: {@code count("vision.blocks.{L}.norm1.weight")}. */
+  public int count(String pattern) {
+    int n = 0;
+    while (has(pattern.replace("{L}", String.valueOf(n)))) {
+      n++;
+    }
+    return n;
+  }
+
+  /** Looks at a tensor without taking it. */
+  public WeightTensor peek(String canonical) {
+    Found found = found(canonical, null);
+    if (found == null) {
+      throw missing(canonical);
+    }
+    return found.tensor;
+  }
+
+  /**
+   * The tensor of that canonical name, as the file holds it.
+   *
+   * @param dims the sizes it must have, slowest first
+   * @throws FileException if it is missing, has other sizes, or an element type the engine lacks
+   */
+  public WeightTensor take(String canonical, long... dims) {
+    return take(found(canonical, dims), canonical, dims).tensor;
+  }
+
+  /**
+   * A query or key projection with its rows in Hugging Face's order; a GGUF file's rows are copied to do so.
+   *
+   * @param heads of which the rows are made: query heads for q, key/value heads for k
+   * @param arena where a copy lives, if one is needed
+   */
+  public WeightTensor takeHeads(String canonical, int heads, Arena arena, long... dims) {
+    Found found = take(found(canonical, dims), canonical, dims);
+    WeightTensor t = found.tensor;
+    if (!found.map.rotaryPairs(canonical)) {
+      return t;
+    }
+    MemorySegment copy = arena.allocate(t.bytes(), 64);
+    HeadRows.copyToHalves(t, heads, copy);
+    return new WeightTensor(t.name(), t.type(), t.dims(), t.file(), t.offset(), copy.asReadOnly());
+  }
+
+  /** Whether that tensor's rows are in GGUF's order, see {@link HeadRows}. */
+  public boolean rotaryPairs(String canonical) {
+    Found found = found(canonical, null);
+    return found != null && found.map.rotaryPairs(canonical);
+  }
+
+  /** Tensors that nobody took, by the names in the files. */
+  public List<String> unused() {
+    return checkpoint.tensors().keySet().stream()
+        .filter(n -> !taken.contains(n))
+        .toList();
+  }
+
+  /**
+   * Unused tensors that should not be there: neither of the kinds a family is known to carry along, nor vision blocks behind the
+   * last one run, nor the norm after them. Empty for a checkpoint that was understood.
+   */
+  public List<String> unexpected(int visionBlocksRun) {
+    return unused().stream().filter(n -> !isSpare(n, visionBlocksRun)).toList();
+  }
+
+  private boolean isSpare(String name, int visionBlocksRun) {
+    for (NameMap map : maps) {
+      String canonical = map.canonical(name);
+      if (map.ignores(name) || (canonical != null && isSpareVision(canonical, visionBlocksRun))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean isSpareVision(String canonical, int visionBlocksRun) {
+    String block = "vision.blocks.";
+    if (canonical.startsWith(block)) {
+      String number = canonical.substring(block.length(), canonical.indexOf('.', block.length()));
+      return number.length() > 9 || Integer.parseInt(number) >= visionBlocksRun;
+    }
+    return canonical.startsWith("vision.post_norm.");
+  }
+
+  private record Found(WeightTensor tensor, NameMap map) {}
+
+  private Found take(@Nullable Found found, String canonical, long... dims) {
+    if (found == null) {
+      throw missing(canonical);
+    }
+    WeightTensor t = found.tensor;
+    if (!hasSizes(t, dims)) {
+      throw FileException.mismatch(
+          t.file(), t.where() + " (" + canonical + "): sizes", boxed(dims), t.dims());
+    }
+    t.dtype();
+    taken.add(t.name());
+    return found;
+  }
+
+  /** The first name that is there with these sizes, or else the first that is there. */
+  private @Nullable Found found(String canonical, long @Nullable [] dims) {
+    Found first = null;
+    for (NameMap map : maps) {
+      for (String name : map.names(canonical)) {
+        WeightTensor t = checkpoint.tensors().get(name);
+        if (t != null && (dims == null || hasSizes(t, dims))) {
+          return new Found(t, map);
+        }
+        if (t != null && first == null) {
+          first = new Found(t, map);
+        }
+      }
+    }
+    return first;
+  }
+
+  private static boolean hasSizes(WeightTensor t, long... dims) {
+    return t.dims().equals(boxed(dims));
+  }
+
+  private static List<Long> boxed(long... dims) {
+    List<Long> list = new ArrayList<>();
+    for (long d : dims) {
+      list.add(d);
+    }
+    return list;
+  }
+
+  private FileException missing(String canonical) {
+    List<String> names = maps.stream().flatMap(m -> m.names(canonical).stream()).toList();
+    return new FileException(
+        "tensor " + canonical + " is missing: looked for " + names + " in " + files());
+  }
+
+  private String files() {
+    return checkpoint.files().stream()
+        .map(f -> f.path().toString())
+        .collect(Collectors.joining(", "));
+  }
+}
