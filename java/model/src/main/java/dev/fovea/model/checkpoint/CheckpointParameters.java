@@ -37,7 +37,10 @@ final class CheckpointParameters implements ParameterSource {
   }
 
   private static boolean isWidened(String name) {
-    return name.contains("norm") || name.endsWith(".bias") || name.equals("vision.class") || name.equals("vision.position");
+    return name.contains("norm")
+        || name.endsWith(".bias")
+        || name.equals("vision.class")
+        || name.equals("vision.position");
   }
 
   @Override
@@ -56,7 +59,11 @@ final class CheckpointParameters implements ParameterSource {
       return aligned(t) ? t.data() : copy(t);
     }
     if (!isWidened(name) || t.dtype().isQuantized() || t.dtype() == DType.I32) {
-      throw FileException.mismatch(t.file(), t.where() + ": element type", type.dtype().label(), t.dtype().label());
+      throw FileException.mismatch(
+          t.file(),
+          t.where() + ": element type",
+          type.dtype().label(),
+          t.dtype().label());
     }
     MemorySegment wide = arena.allocate(4 * t.elements(), 64);
     for (long i = 0; i < t.elements(); i++) {

@@ -29,16 +29,14 @@ class HostileImagesTest {
   private static final long MAX_BYTES = 32L << 20;
 
   private static String refusal(byte[] file) {
-    return assertTimeoutPreemptively(
-        Duration.ofSeconds(10),
-        () -> {
-          var e =
-              assertThrows(FileException.class, () -> ImageDecoder.STANDARD.decode(file, "hostile"));
-          String message = String.valueOf(e.getMessage());
-          assertTrue(message.startsWith("hostile: "), message);
-          assertFalse(message.contains("\n"), message);
-          return message;
-        });
+    return assertTimeoutPreemptively(Duration.ofSeconds(10), () -> {
+      var e =
+          assertThrows(FileException.class, () -> ImageDecoder.STANDARD.decode(file, "hostile"));
+      String message = String.valueOf(e.getMessage());
+      assertTrue(message.startsWith("hostile: "), message);
+      assertFalse(message.contains("\n"), message);
+      return message;
+    });
   }
 
   private static String cheapRefusal(byte[] file) {
@@ -85,13 +83,24 @@ class HostileImagesTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "rgb.png", "palette.png", "rgb.bmp", "palette.bmp", "still.gif", "interlaced.gif",
-        "lossless.webp", "lossy.webp", "animated.webp", "baseline.jpg", "progressive.jpg"
+        "rgb.png",
+        "palette.png",
+        "rgb.bmp",
+        "palette.bmp",
+        "still.gif",
+        "interlaced.gif",
+        "lossless.webp",
+        "lossy.webp",
+        "animated.webp",
+        "baseline.jpg",
+        "progressive.jpg"
       })
   void refusesEveryTruncation(String name) {
     byte[] whole = Goldens.bytes(name);
     // PNG's end chunk carries nothing, and the terminator of a GIF is beyond its only frame.
-    int needed = name.endsWith(".png") ? whole.length - 12 : name.endsWith(".gif") ? whole.length - 1 : whole.length;
+    int needed = name.endsWith(".png")
+        ? whole.length - 12
+        : name.endsWith(".gif") ? whole.length - 1 : whole.length;
     int step = Math.max(1, needed / 150);
     for (int length = 0; length < needed; length += step) {
       refusal(Arrays.copyOf(whole, length));
@@ -100,7 +109,8 @@ class HostileImagesTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"rgb.png", "rgb.bmp", "still.gif", "lossless.webp", "lossy.webp", "baseline.jpg"})
+  @ValueSource(
+      strings = {"rgb.png", "rgb.bmp", "still.gif", "lossless.webp", "lossy.webp", "baseline.jpg"})
   void survivesFlippedBytes(String name) {
     byte[] whole = Goldens.bytes(name);
     for (long seed = 1; seed <= 150; seed++) {
@@ -125,7 +135,11 @@ class HostileImagesTest {
   @Test
   void refusesRandomBytesBehindEachMagic() {
     String[] magics = {
-      "\u0089PNG\r\n\u001a\n\0\0\0\rIHDR", "\u00ff\u00d8\u00ff", "GIF89a", "BM", "RIFF\u00f0\u0003\0\0WEBPVP8 ",
+      "\u0089PNG\r\n\u001a\n\0\0\0\rIHDR",
+      "\u00ff\u00d8\u00ff",
+      "GIF89a",
+      "BM",
+      "RIFF\u00f0\u0003\0\0WEBPVP8 ",
       "RIFF\u00f0\u0003\0\0WEBPVP8L"
     };
     for (String magic : magics) {
@@ -158,9 +172,8 @@ class HostileImagesTest {
   @Test
   void refusesAPngBombWithoutInflatingIt() {
     // 900 MB of zeros in about 900 kB.
-    assertTrue(
-        cheapRefusal(png(30_000, 10_000, 8, 2, new byte[900_000]))
-            .startsWith("hostile: picture size"));
+    assertTrue(cheapRefusal(png(30_000, 10_000, 8, 2, new byte[900_000]))
+        .startsWith("hostile: picture size"));
   }
 
   @Test
@@ -186,7 +199,8 @@ class HostileImagesTest {
     assertTrue(refusal(png(8, 8, 8, 2, new byte[20])).startsWith("hostile: damaged pixel data ("));
     byte[] wrongSum = Goldens.bytes("rgb.png");
     wrongSum[30] ^= 1;
-    assertTrue(refusal(wrongSum).startsWith("hostile: PNG checksum of the chunk at byte 8: expected"));
+    assertTrue(
+        refusal(wrongSum).startsWith("hostile: PNG checksum of the chunk at byte 8: expected"));
   }
 
   @Test
@@ -198,8 +212,7 @@ class HostileImagesTest {
         "hostile: picture size: expected sides of at most 32768, found 65500x65500",
         cheapRefusal(huge));
     ByteBuffer.wrap(huge).putShort(frame + 5, (short) 0);
-    assertEquals(
-        "hostile: JPEG size: expected positive sides, found 65500x0", cheapRefusal(huge));
+    assertEquals("hostile: JPEG size: expected positive sides, found 65500x0", cheapRefusal(huge));
     // A few hundred bytes of data for 25 megapixels.
     ByteBuffer.wrap(huge).putShort(frame + 5, (short) 5000).putShort(frame + 7, (short) 5000);
     assertTrue(refusal(huge).startsWith("hostile: JPEG pixel data"), refusal(huge));
@@ -224,7 +237,8 @@ class HostileImagesTest {
       out.write(whole, scan, next - scan);
     }
     out.write(whole, next, whole.length - next);
-    assertEquals("hostile: JPEG scans: expected at most 100, found more", refusal(out.toByteArray()));
+    assertEquals(
+        "hostile: JPEG scans: expected at most 100, found more", refusal(out.toByteArray()));
   }
 
   @Test
@@ -267,13 +281,15 @@ class HostileImagesTest {
     byte[] bmp = Goldens.bytes("rgb.bmp");
     ByteBuffer fields = ByteBuffer.wrap(bmp).order(ByteOrder.LITTLE_ENDIAN);
     fields.putInt(18, 60_000).putInt(22, 60_000);
-    assertTrue(cheapRefusal(bmp).startsWith("hostile: BMP pixels at byte 54: expected 10800000000 bytes"));
+    assertTrue(
+        cheapRefusal(bmp).startsWith("hostile: BMP pixels at byte 54: expected 10800000000 bytes"));
     fields.putInt(18, 0);
     assertEquals("hostile: BMP size: expected positive sides, found 0x60000", cheapRefusal(bmp));
     fields.putInt(18, -5);
     assertEquals("hostile: BMP size: expected positive sides, found -5x60000", cheapRefusal(bmp));
     fields.putInt(18, 23).putInt(22, 17).putInt(10, 0);
-    assertEquals("hostile: BMP pixel offset at byte 10: expected at least 54, found 0", cheapRefusal(bmp));
+    assertEquals(
+        "hostile: BMP pixel offset at byte 10: expected at least 54, found 0", cheapRefusal(bmp));
     fields.putInt(10, 54).putInt(30, 4);
     assertTrue(cheapRefusal(bmp).endsWith("found 24 bits with compression 4"));
     bmp = Goldens.bytes("palette.bmp");
@@ -283,7 +299,11 @@ class HostileImagesTest {
         cheapRefusal(bmp));
     // Run-length data has no size of its own: the header's claim is checked against the limits.
     bmp = Goldens.bytes("palette.bmp");
-    ByteBuffer.wrap(bmp).order(ByteOrder.LITTLE_ENDIAN).putInt(30, 1).putInt(18, 60_000).putInt(22, 60_000);
+    ByteBuffer.wrap(bmp)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putInt(30, 1)
+        .putInt(18, 60_000)
+        .putInt(22, 60_000);
     assertTrue(cheapRefusal(bmp).startsWith("hostile: picture size"));
   }
 
@@ -303,7 +323,12 @@ class HostileImagesTest {
     chunk(
         out,
         "IHDR",
-        ByteBuffer.allocate(13).putInt(width).putInt(height).put((byte) depth).put((byte) color).array());
+        ByteBuffer.allocate(13)
+            .putInt(width)
+            .putInt(height)
+            .put((byte) depth)
+            .put((byte) color)
+            .array());
     var packed = new ByteArrayOutputStream();
     try (var deflater = new Deflater()) {
       deflater.setInput(rows);

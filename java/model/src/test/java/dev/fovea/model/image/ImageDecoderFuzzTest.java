@@ -2,9 +2,9 @@ package dev.fovea.model.image;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.fovea.error.FileException;
-import org.junit.jupiter.params.provider.MethodSource;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Any bytes at all are either a picture or refused; nothing else may come out. */
 class ImageDecoderFuzzTest {
@@ -14,8 +14,16 @@ class ImageDecoderFuzzTest {
 
   static Stream<Arguments> seeds() {
     return Stream.of(
-            "rgb.png", "palette2.png", "palette.bmp", "bits565.bmp", "offset.gif", "lossless.webp",
-            "animated.webp", "lossy-alpha.webp", "progressive.jpg", "cmyk.jpg")
+            "rgb.png",
+            "palette2.png",
+            "palette.bmp",
+            "bits565.bmp",
+            "offset.gif",
+            "lossless.webp",
+            "animated.webp",
+            "lossy-alpha.webp",
+            "progressive.jpg",
+            "cmyk.jpg")
         .map(name -> Arguments.of((Object) Goldens.bytes(name)));
   }
 

@@ -112,7 +112,8 @@ class ImageDecoderTest {
   @Test
   void refusesAFolder(@TempDir Path folder) {
     var e = assertThrows(FileException.class, () -> ImageDecoder.STANDARD.decode(folder));
-    assertTrue(String.valueOf(e.getMessage()).startsWith(folder + ": cannot be read"), e.getMessage());
+    assertTrue(
+        String.valueOf(e.getMessage()).startsWith(folder + ": cannot be read"), e.getMessage());
   }
 
   @Test
