@@ -13,13 +13,21 @@ final class CpuBuffer implements Buffer {
   private final MemorySegment data;
   private final @Nullable Arena own;
 
-  CpuBuffer(TensorType type, MemorySegment data, @Nullable Arena own) {
+  /** Zeroed memory of its own. */
+  CpuBuffer(TensorType type) {
+    this.type = type;
+    this.own = Arena.ofShared();
+    this.data = own.allocate(type.bytes(), 64);
+  }
+
+  /** Somebody else's memory. */
+  CpuBuffer(TensorType type, MemorySegment data) {
     if (data.byteSize() != type.bytes()) {
       throw new InputException(type + " takes " + type.bytes() + " bytes, the memory given has " + data.byteSize());
     }
     this.type = type;
     this.data = data;
-    this.own = own;
+    this.own = null;
   }
 
   MemorySegment data() {

@@ -101,13 +101,12 @@ final class CpuDevice implements Device {
 
   @Override
   public Buffer allocate(TensorType type) {
-    Arena own = Arena.ofShared();
-    return new CpuBuffer(type, own.allocate(type.bytes(), 64), own);
+    return new CpuBuffer(type);
   }
 
   @Override
   public Buffer constant(TensorType type, MemorySegment data) {
-    return new CpuBuffer(type, data, null);
+    return new CpuBuffer(type, data);
   }
 
   @Override

@@ -73,7 +73,8 @@ record GoldenCase(String name, JsonNode json, ByteBuffer bin) {
         integer("case", "text", "max_position_embeddings"),
         at("case", "text", "rms_norm_eps").asDouble(),
         at("case", "text", "rope_theta").asDouble(),
-        1);
+        1,
+            false);
     boolean linear = at("case", "projector").asString().equals("linear");
     return new ModelConfig(
         vision, linear ? ProjectorConfig.linear() : ProjectorConfig.mlp2xGelu(), decoder);
