@@ -172,6 +172,7 @@ class RelationsTest {
     }
   }
 
+  @SuppressWarnings("ArrayRecordComponent") // compared with assertArrayEquals
   private record Answered(List<Integer> tokens, float[] logits, int cached) {}
 
   private static Answered answer(Generator generator, Prompt prompt) {

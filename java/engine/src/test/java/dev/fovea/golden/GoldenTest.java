@@ -130,7 +130,7 @@ class GoldenTest {
 
     Checker(GoldenCase golden, boolean rounded) {
       this.golden = golden;
-      this.bound = rounded ? 5e-2 : 1e-3;
+      this.bound = rounded ? 5e-2 : 1e-4;
       this.columns = golden.integers("logit_columns");
     }
 
