@@ -105,7 +105,7 @@ final class ProtoReader {
         require("unknown field", 8);
         at += 8;
       }
-      case BYTES -> at += length("unknown field");
+      case BYTES -> skipBytes("unknown field");
       case FIXED32 -> {
         require("unknown field", 4);
         at += 4;

@@ -177,7 +177,11 @@ class HostileTokenizerTest {
         "like piece 1");
     refused(() -> model(proto(1, UNK, 1, PIECE_A)), "model_type", "2 (BPE)", "unigram");
     refused(() -> model(proto(1, UNK, 2, proto(3, 3))), "model_type", "word");
-    refused(() -> model(proto(1, UNK, 2, proto(3, 2, 40, 5))), "unk_id", "below 1", "5");
+    refused(
+        () -> model(proto(1, UNK, 2, proto(3, 2, 40, 5, 41, -1, 42, -1))),
+        "unk_id",
+        "below 1",
+        "5");
     refused(
         () -> model(proto(1, UNK, 2, proto(3, 2, 35, 1, 41, -1, 42, -1))),
         "byte_fallback",
@@ -249,20 +253,18 @@ class HostileTokenizerTest {
     TokenizerData d = tiny();
     String[] empty = d.pieces().clone();
     empty[3] = "";
-    refused(() -> of(d, empty, d.scores(), d.types(), 1, List.of()), "piece 3", "nothing");
+    refused(() -> of(empty, d.scores(), d.types(), 1, List.of()), "piece 3", "nothing");
     String[] half = d.pieces().clone();
     half[3] = "\ud800";
-    refused(() -> of(d, half, d.scores(), d.types(), 1, List.of()), "piece 3", "Unicode");
+    refused(() -> of(half, d.scores(), d.types(), 1, List.of()), "piece 3", "Unicode");
     float[] nan = d.scores().clone();
     nan[4] = Float.NaN;
-    refused(() -> of(d, d.pieces(), nan, d.types(), 1, List.of()), "score of piece 4", "NaN");
-    refused(() -> of(d, d.pieces(), new float[5], d.types(), 1, List.of()), "6 each", "5 scores");
+    refused(() -> of(d.pieces(), nan, d.types(), 1, List.of()), "score of piece 4", "NaN");
+    refused(() -> of(d.pieces(), new float[5], d.types(), 1, List.of()), "6 each", "5 scores");
     refused(
-        () -> of(d, new String[0], new float[0], new PieceType[0], 1, List.of()),
-        "1 to 1048576",
-        "0");
-    refused(() -> of(d, d.pieces(), d.scores(), d.types(), 6, List.of()), "bos id", "below 6", "6");
-    refused(() -> of(d, d.pieces(), d.scores(), d.types(), -2, List.of()), "bos id", "-2");
+        () -> of(new String[0], new float[0], new PieceType[0], 1, List.of()), "1 to 1048576", "0");
+    refused(() -> of(d.pieces(), d.scores(), d.types(), 6, List.of()), "bos id", "below 6", "6");
+    refused(() -> of(d.pieces(), d.scores(), d.types(), -2, List.of()), "bos id", "-2");
     for (AddedToken token : List.of(
         AddedToken.of(3, "x", true),
         AddedToken.of(7, "a", true),
@@ -270,11 +272,10 @@ class HostileTokenizerTest {
         AddedToken.of(Integer.MAX_VALUE, "x", true),
         AddedToken.of(6, "", true),
         AddedToken.of(6, "x".repeat(300), true))) {
-      refused(() -> of(d, d.pieces(), d.scores(), d.types(), 1, List.of(token)), "added token");
+      refused(() -> of(d.pieces(), d.scores(), d.types(), 1, List.of(token)), "added token");
     }
     refused(
         () -> of(
-            d,
             d.pieces(),
             d.scores(),
             d.types(),
@@ -285,12 +286,7 @@ class HostileTokenizerTest {
   }
 
   private static Tokenizer of(
-      TokenizerData d,
-      String[] pieces,
-      float[] scores,
-      PieceType[] types,
-      int bos,
-      List<AddedToken> added) {
+      String[] pieces, float[] scores, PieceType[] types, int bos, List<AddedToken> added) {
     return Tokenizer.of(
         FILE,
         new TokenizerData(
