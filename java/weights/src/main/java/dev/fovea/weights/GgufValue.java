@@ -42,9 +42,10 @@ public sealed interface GgufValue {
     return new Array(Kind.TEXT, values.stream().<GgufValue>map(Text::new).toList());
   }
 
-  static GgufValue f32s(List<Float> values) {
+  static GgufValue f32s(List<? extends Number> values) {
     return new Array(
-        Kind.F32, values.stream().<GgufValue>map(v -> new Real(Kind.F32, v)).toList());
+        Kind.F32,
+        values.stream().<GgufValue>map(v -> new Real(Kind.F32, v.doubleValue())).toList());
   }
 
   static GgufValue i32s(List<Integer> values) {

@@ -51,6 +51,10 @@ public record NameMap(
     }
   }
 
+  private static final String PAIRS = "@rotary-pairs";
+  private static final Pattern BAR = Pattern.compile("\\|");
+  private static final Pattern LAYER = Pattern.compile("(?<=layers|blocks|blk)\\.(\\d+)\\.");
+
   /** Every family known. */
   public static final List<NameMap> ALL =
       List.of("hf-llava", "hf-llava-in-memory", "llava", "clip", "gguf-llama", "gguf-clip").stream()
@@ -132,17 +136,21 @@ public record NameMap(
     return sources.get(LAYER.matcher(canonical).replaceFirst(".{L}."));
   }
 
-  /** The canonical name of a tensor in a file, or null; the first that fits where names are swapped. */
+  /** The canonical name of a tensor in a file, or null; where names are swapped, that of the map's first choice. */
   public @Nullable String canonical(String sourceName) {
     Matcher layer = LAYER.matcher(sourceName);
     String number = layer.find() ? layer.group(1) : "";
     String pattern = LAYER.matcher(sourceName).replaceFirst(".{L}.");
+    String other = null;
     for (Map.Entry<String, Source> e : sources.entrySet()) {
-      if (e.getValue().names.contains(pattern) || e.getValue().names.contains(sourceName)) {
+      int choice = e.getValue().names.indexOf(pattern);
+      if (choice == 0) {
         return e.getKey().replace("{L}", number);
+      } else if (choice > 0) {
+        other = e.getKey().replace("{L}", number);
       }
     }
-    return null;
+    return other;
   }
 
   /** Whether a tensor of that name is expected and of no use. */
@@ -151,8 +159,4 @@ public record NameMap(
         .map(glob -> Pattern.compile(Pattern.quote(glob).replace("*", "\\E.*\\Q")))
         .anyMatch(p -> p.matcher(sourceName).matches());
   }
-
-  private static final String PAIRS = "@rotary-pairs";
-  private static final Pattern BAR = Pattern.compile("\\|");
-  private static final Pattern LAYER = Pattern.compile("(?<=layers|blocks|blk)\\.(\\d+)\\.");
 }

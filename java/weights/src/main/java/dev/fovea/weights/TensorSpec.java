@@ -25,7 +25,7 @@ public record TensorSpec(String name, DType dtype, List<Long> dims) {
   }
 
   public long rows() {
-    return WeightTensor.elements(dims) / rowElements();
+    return rowElements() == 0 ? 0 : WeightTensor.elements(dims) / rowElements();
   }
 
   public long bytes() {

@@ -1,6 +1,7 @@
 package dev.fovea.weights;
 
 import dev.fovea.error.FileException;
+import dev.fovea.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -141,7 +142,13 @@ public final class Weights {
       throw FileException.mismatch(
           t.file(), t.where() + " (" + canonical + "): sizes", boxed(dims), t.dims());
     }
-    t.dtype();
+    if (t.dtype() == DType.I32) {
+      throw FileException.mismatch(
+          t.file(),
+          t.where() + " (" + canonical + "): element type",
+          "F32, F16, BF16, Q8_0 or Q4_0",
+          t.type());
+    }
     taken.add(t.name());
     return found;
   }
