@@ -88,11 +88,16 @@ final class Resize {
     int padRow = Math.max(0, lastRow - firstRow) * rowBytes;
     byte[] line = new byte[Math.multiplyExact(3, sheet.width)];
     fill(line, sheet.color);
-    horizontal(line, across, middle, padRow);
+    horizontal(line, across, 0, window.width, middle, padRow);
+    int from = across.firstReaching(sheet.left);
+    int to = across.firstBeyond(sheet.left + picture.width());
     for (int y = firstRow; y < lastRow; y++) {
       System.arraycopy(
           picture.rgb(), 3 * y * picture.width(), line, 3 * sheet.left, 3 * picture.width());
-      horizontal(line, across, middle, (y - firstRow) * rowBytes);
+      // Columns that see padding only are the same in every row.
+      int at = (y - firstRow) * rowBytes;
+      System.arraycopy(middle, padRow, middle, at, rowBytes);
+      horizontal(line, across, from, to, middle, at);
     }
 
     // Vertical pass, a row of sums at a time so that memory is read in order.
@@ -103,9 +108,9 @@ final class Resize {
       for (int k = 0; k < down.count[y]; k++) {
         int weight = down.weights[y * down.stride + k];
         int row = down.first[y] + k - sheet.top;
-        int from = row >= firstRow && row < lastRow ? (row - firstRow) * rowBytes : padRow;
+        int at = row >= firstRow && row < lastRow ? (row - firstRow) * rowBytes : padRow;
         for (int i = 0; i < rowBytes; i++) {
-          sums[i] += weight * (middle[from + i] & 0xFF);
+          sums[i] += weight * (middle[at + i] & 0xFF);
         }
       }
       for (int i = 0; i < rowBytes; i++) {
@@ -123,14 +128,15 @@ final class Resize {
     }
   }
 
-  private static void horizontal(byte[] line, Taps taps, byte[] out, int at) {
-    for (int x = 0; x < taps.first.length; x++, at += 3) {
+  /** Columns {@code begin} to {@code end} of one row, into the row that starts at {@code row}. */
+  private static void horizontal(byte[] line, Taps taps, int begin, int end, byte[] out, int row) {
+    for (int x = begin, at = row + 3 * begin; x < end; x++, at += 3) {
       int red = 1 << (FRACTION_BITS - 1);
       int green = red;
       int blue = red;
       int from = 3 * taps.first[x];
       int k = x * taps.stride;
-      for (int end = k + taps.count[x]; k < end; k++, from += 3) {
+      for (int last = k + taps.count[x]; k < last; k++, from += 3) {
         int weight = taps.weights[k];
         red += weight * (line[from] & 0xFF);
         green += weight * (line[from + 1] & 0xFF);
@@ -196,6 +202,24 @@ final class Resize {
     int highest() {
       int last = first.length - 1;
       return first[last] + count[last];
+    }
+
+    /** The first output that reads input {@code in} or one after it. */
+    int firstReaching(int in) {
+      int i = 0;
+      while (i < first.length && first[i] + count[i] <= in) {
+        i++;
+      }
+      return i;
+    }
+
+    /** The first output that reads nothing before input {@code in}. */
+    int firstBeyond(int in) {
+      int i = first.length;
+      while (i > 0 && first[i - 1] >= in) {
+        i--;
+      }
+      return i;
     }
 
     private static double kernel(double x) {

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,7 +41,8 @@ class ImageDecoderTest {
   }
 
   /**
-   * JPEG decoders may differ in the inverse transform, chroma upsampling and rounding; lossy WebP decoders in chroma upsampling.
+   * JPEG decoders may differ by the inverse transform's rounding, two steps once turned into RGB. Lossy WebP is held to one per
+   * cent of full light on average: chroma is repeated here and interpolated there.
    */
   @ParameterizedTest
   @MethodSource("close")
@@ -57,9 +59,11 @@ class ImageDecoderTest {
       worst = Math.max(worst, difference);
       sum += difference;
     }
-    double mean = (double) sum / truth.rgb().length;
-    System.err.println("CLOSE " + file + " worst " + worst + " mean " + mean);
-    assertTrue(worst <= 3, file + ": worst difference " + worst + ", mean " + mean);
+    if (file.endsWith(".jpg")) {
+      assertTrue(worst <= 2, file + ": worst difference " + worst);
+    } else {
+      assertTrue(sum <= 0.01 * 255 * truth.rgb().length, file + ": sum of differences " + sum);
+    }
   }
 
   @ParameterizedTest
@@ -88,10 +92,8 @@ class ImageDecoderTest {
   void keepsTheHighByteOf16BitGrey() {
     Picture picture = Goldens.decode("grey16.png");
     assertEquals(11, picture.width());
-    int distinct = (int) java.util.stream.IntStream.range(0, 11)
-        .map(x -> picture.pixel(x, 4))
-        .distinct()
-        .count();
+    int distinct =
+        (int) IntStream.range(0, 11).map(x -> picture.pixel(x, 4)).distinct().count();
     assertTrue(distinct > 5, "clipped to " + distinct + " values");
   }
 
