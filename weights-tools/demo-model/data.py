@@ -14,7 +14,7 @@ import scenes
 import tokenizer
 from model import Sizes
 
-BLOCK_SHAPES = [(7, 64), (7, 64), (7, 64), (3, 150)]  # conversations x tokens of a batch: short ones, and a few long ones
+BLOCK_SHAPES = [(4, 64), (4, 64), (4, 64), (2, 128)]  # conversations x tokens of a batch: short ones, and some long ones
 
 
 def stretched(image: Image.Image, side: int) -> np.ndarray:

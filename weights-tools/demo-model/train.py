@@ -41,7 +41,7 @@ def optimisers(module, rate: float):
 class Ema:
     """Running average of the weights, updated every `every` steps."""
 
-    def __init__(self, module, decay: float = 0.98, every: int = 8):
+    def __init__(self, module, decay: float = 0.95, every: int = 8):
         self.module, self.decay, self.every = module, decay, every
         self.shadow = {k: v.detach().clone() for k, v in module.state_dict().items()}
 
@@ -157,7 +157,7 @@ def train_answer(args, z: Sizes):
     model = Assistant(z, writer.fast.get_vocab_size(), writer.fast.encode("USER: ").ids)
     everything = torch.nn.ModuleDict(dict(model=model, patch=patch_heads(z), point=PointingHeads(z)))
     if not (folder / "answer.pt").exists():
-        state = torch.load(folder / "tower.pt", weights_only=False)["ema"]
+        state = torch.load(folder / "tower.pt", weights_only=False)["model"]
         model.tower.load_state_dict({k[2:]: v for k, v in state.items() if k.startswith("0.")})
         everything["patch"].load_state_dict({k[2:]: v for k, v in state.items() if k.startswith("1.")})
     trainer = Trainer(args, everything)
