@@ -69,6 +69,7 @@ def export(model: Assistant, source: Path, out: Path):
     z, fast = Sizes(), Writer(source, Sizes()).fast
     out.mkdir(parents=True, exist_ok=True)
     save_file(tensors(model, z), out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)
     image = fast.token_to_id("<image>")
     vision = dict(
         model_type="clip_vision_model", hidden_size=z.vision_width, intermediate_size=z.vision_ffn, image_size=z.side,
