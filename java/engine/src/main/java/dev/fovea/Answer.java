@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import dev.fovea.model.prompt.Region;
 import java.util.List;
 
 /**
@@ -26,11 +27,11 @@ public record Answer(
   /**
    * A region that an answer names.
    *
-   * @param points x and y in pixels: two for a box (top left, bottom right), one for a point
+   * @param region in pixels of the original picture
    * @param start where its text begins in the answer
    * @param end where it ends
    */
-  public record NamedRegion(List<Double> points, int start, int end) {}
+  public record NamedRegion(Region region, int start, int end) {}
 
   public List<Integer> tokenIds() {
     return tokens.stream().map(Token::id).toList();

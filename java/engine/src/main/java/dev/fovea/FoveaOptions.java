@@ -47,46 +47,61 @@ public record FoveaOptions(
   }
 
   public FoveaOptions withBackend(String name) {
-    return new FoveaOptions(name, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        name, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode, exif);
   }
 
   public FoveaOptions withThreads(int count) {
-    return new FoveaOptions(backend, count, tier, context, kvType, vision, mmproj, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, count, tier, context, kvType, vision, mmproj, template, regions, imageMode, exif);
   }
 
   public FoveaOptions withTier(@Nullable String label) {
-    return new FoveaOptions(backend, threads, label, context, kvType, vision, mmproj, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, label, context, kvType, vision, mmproj, template, regions, imageMode,
+        exif);
   }
 
   public FoveaOptions withContext(int positions) {
-    return new FoveaOptions(backend, threads, tier, positions, kvType, vision, mmproj, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, positions, kvType, vision, mmproj, template, regions, imageMode,
+        exif);
   }
 
   public FoveaOptions withKvType(@Nullable DType type) {
-    return new FoveaOptions(backend, threads, tier, context, type, vision, mmproj, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, context, type, vision, mmproj, template, regions, imageMode, exif);
   }
 
   public FoveaOptions withVision(@Nullable Path folder) {
-    return new FoveaOptions(backend, threads, tier, context, kvType, folder, mmproj, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, context, kvType, folder, mmproj, template, regions, imageMode,
+        exif);
   }
 
   public FoveaOptions withMmproj(@Nullable Path file) {
-    return new FoveaOptions(backend, threads, tier, context, kvType, vision, file, template, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, context, kvType, vision, file, template, regions, imageMode, exif);
   }
 
   public FoveaOptions withTemplate(@Nullable String name) {
-    return new FoveaOptions(backend, threads, tier, context, kvType, vision, mmproj, name, regions, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, context, kvType, vision, mmproj, name, regions, imageMode, exif);
   }
 
   public FoveaOptions withRegions(@Nullable String preset) {
-    return new FoveaOptions(backend, threads, tier, context, kvType, vision, mmproj, template, preset, imageMode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, context, kvType, vision, mmproj, template, preset, imageMode, exif);
   }
 
   public FoveaOptions withImageMode(@Nullable ImageMode mode) {
-    return new FoveaOptions(backend, threads, tier, context, kvType, vision, mmproj, template, regions, mode, exif);
+    return new FoveaOptions(
+        backend, threads, tier, context, kvType, vision, mmproj, template, regions, mode, exif);
   }
 
   public FoveaOptions withExif(boolean apply) {
-    return new FoveaOptions(backend, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode, apply);
+    return new FoveaOptions(
+        backend, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode,
+        apply);
   }
 }

@@ -12,9 +12,11 @@ import java.util.List;
  * @param logprobs how many of the most likely tokens to report with each token; 0 reports none
  * @param ignoreEos go on after the end-of-sequence token, for benchmarks
  */
-public record Generation(int maxTokens, Sampling sampling, List<String> stop, int logprobs, boolean ignoreEos) {
+public record Generation(
+    int maxTokens, Sampling sampling, List<String> stop, int logprobs, boolean ignoreEos) {
   /** Greedy, up to 512 tokens. */
-  public static final Generation DEFAULT = new Generation(512, Sampling.GREEDY, List.of(), 0, false);
+  public static final Generation DEFAULT =
+      new Generation(512, Sampling.GREEDY, List.of(), 0, false);
 
   public Generation {
     stop = List.copyOf(stop);

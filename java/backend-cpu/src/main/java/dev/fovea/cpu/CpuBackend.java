@@ -33,12 +33,14 @@ public final class CpuBackend implements Backend {
       throw new BackendException("the cpu backend cannot run: " + problem);
     }
     if (options.threads() < 0 || options.threads() > 256) {
-      throw InputException.mismatch("threads", "0 (as many as there are cores) to 256", options.threads());
+      throw InputException.mismatch(
+          "threads", "0 (as many as there are cores) to 256", options.threads());
     }
     Tier best = Tier.of(Library.bestTier());
     Tier tier = options.tier() == null ? best : Tier.parse(options.tier());
     if (tier.compareTo(best) > 0) {
-      throw new BackendException("this machine has no " + tier.label() + ": its best tier is " + best.label());
+      throw new BackendException(
+          "this machine has no " + tier.label() + ": its best tier is " + best.label());
     }
     return new CpuDevice(options.threads() == 0 ? Cores.usable() : options.threads(), tier);
   }

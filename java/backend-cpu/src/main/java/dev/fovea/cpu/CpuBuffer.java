@@ -23,7 +23,8 @@ final class CpuBuffer implements Buffer {
   /** Somebody else's memory. */
   CpuBuffer(TensorType type, MemorySegment data) {
     if (data.byteSize() != type.bytes()) {
-      throw new InputException(type + " takes " + type.bytes() + " bytes, the memory given has " + data.byteSize());
+      throw new InputException(
+          type + " takes " + type.bytes() + " bytes, the memory given has " + data.byteSize());
     }
     this.type = type;
     this.data = data;

@@ -94,7 +94,8 @@ final class CpuDevice implements Device {
       return "needs " + k.entry().tier().label() + ", this device is opened for " + tier.label();
     }
     if (k.entry().argsBytes() != Args.bytes(op)) {
-      return "its argument struct has " + k.entry().argsBytes() + " bytes, the op's declaration makes " + Args.bytes(op);
+      return "its argument struct has " + k.entry().argsBytes()
+          + " bytes, the op's declaration makes " + Args.bytes(op);
     }
     return Library.rejects(k.entry().index(), args);
   }
@@ -119,7 +120,6 @@ final class CpuDevice implements Device {
     if (context != 0) {
       Library.close(context);
       context = 0;
-
     }
   }
 }

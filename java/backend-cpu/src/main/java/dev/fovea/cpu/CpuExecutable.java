@@ -69,7 +69,8 @@ final class CpuExecutable implements Executable {
       }
       steps.set(JAVA_LONG, (long) i * STEP_BYTES, kernel.entry().index());
       steps.set(JAVA_LONG, (long) i * STEP_BYTES + 8, args.address());
-      scratchBytes = Math.max(scratchBytes, Library.scratchBytes(kernel.entry().index(), args, device.threads()));
+      scratchBytes = Math.max(
+          scratchBytes, Library.scratchBytes(kernel.entry().index(), args, device.threads()));
     }
     this.scratch = own.allocate(scratchBytes, 64);
   }
@@ -83,8 +84,8 @@ final class CpuExecutable implements Executable {
         buffers.put(v.name(), b);
       } else {
         Buffer b = bound.get(v.name());
-        throw new BackendException(
-            plan.program().name() + ": " + v + " is bound to " + (b == null ? "nothing" : b.type() + " of another device or type"));
+        throw new BackendException(plan.program().name() + ": " + v + " is bound to "
+            + (b == null ? "nothing" : b.type() + " of another device or type"));
       }
     }
   }
@@ -130,7 +131,8 @@ final class CpuExecutable implements Executable {
       capacity[axis] = size;
       live.set(JAVA_INT, 4L * axis, size);
     } else if (capacity[axis] != size) {
-      throw new BackendException(plan.program().name() + ": axis " + LIVE[axis] + " has size " + capacity[axis] + " and " + size);
+      throw new BackendException(plan.program().name() + ": axis " + LIVE[axis] + " has size "
+          + capacity[axis] + " and " + size);
     }
     return live.address() + 4L * axis;
   }
@@ -144,7 +146,8 @@ final class CpuExecutable implements Executable {
   public void live(Axis axis, int rows) {
     int i = axis == LIVE[0] ? 0 : 1;
     if (axis != LIVE[i] || rows < 1 || rows > capacity[i]) {
-      throw new InputException(plan.program().name() + ": live rows of " + axis + " must be 1 to " + capacity[i] + ", found " + rows);
+      throw new InputException(plan.program().name() + ": live rows of " + axis + " must be 1 to "
+          + capacity[i] + ", found " + rows);
     }
     live.set(JAVA_INT, 4L * i, rows);
   }
@@ -163,7 +166,8 @@ final class CpuExecutable implements Executable {
 
   private MemorySegment known(@Nullable MemorySegment memory, String name) {
     if (memory == null) {
-      throw new InputException(plan.program().name() + " has no " + name + ": inputs " + inputs.keySet() + ", outputs " + outputs.keySet());
+      throw new InputException(plan.program().name() + " has no " + name + ": inputs "
+          + inputs.keySet() + ", outputs " + outputs.keySet());
     }
     return memory;
   }
@@ -173,11 +177,17 @@ final class CpuExecutable implements Executable {
     if (closed) {
       throw new BackendException(plan.program().name() + " is closed");
     }
-    int status = Library.run(device.context(), steps.address(), count, scratch.address(), scratch.byteSize(), failed.address());
+    int status = Library.run(
+        device.context(),
+        steps.address(),
+        count,
+        scratch.address(),
+        scratch.byteSize(),
+        failed.address());
     if (status != 0) {
       Plan.Step step = plan.steps().get(Math.clamp(failed.get(JAVA_INT, 0), 0, count - 1));
-      throw new BackendException(
-          step.node().op().name() + " " + step.kernel().variant() + " " + step.node().inputTypes() + ": " + Library.status(status));
+      throw new BackendException(step.node().op().name() + " " + step.kernel().variant() + " "
+          + step.node().inputTypes() + ": " + Library.status(status));
     }
   }
 

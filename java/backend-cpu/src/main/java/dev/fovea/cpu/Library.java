@@ -69,10 +69,7 @@ final class Library {
   private final MethodHandle read;
 
   /** Constant once loaded, so that a step costs one direct call. */
-  private static final MethodHandle RUN =
-      LOADED == null
-          ? failing()
-          : LOADED.run;
+  private static final MethodHandle RUN = LOADED == null ? failing() : LOADED.run;
 
   private final MethodHandle run;
 
@@ -80,27 +77,36 @@ final class Library {
     abiVersion = bind(symbols, "fovea_abi_version", FunctionDescriptor.of(JAVA_INT));
     bestTier = bind(symbols, "fovea_cpu_best_tier", FunctionDescriptor.of(JAVA_INT));
     kernelCount = bind(symbols, "fovea_cpu_kernel_count", FunctionDescriptor.of(JAVA_INT));
-    kernelAt = bind(symbols, "fovea_cpu_kernel_at", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    rejects = bind(symbols, "fovea_cpu_rejects", FunctionDescriptor.of(ADDRESS, JAVA_INT, JAVA_LONG));
-    scratchBytes = bind(symbols, "fovea_cpu_scratch_bytes", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    kernelAt =
+        bind(symbols, "fovea_cpu_kernel_at", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+    rejects =
+        bind(symbols, "fovea_cpu_rejects", FunctionDescriptor.of(ADDRESS, JAVA_INT, JAVA_LONG));
+    scratchBytes = bind(
+        symbols,
+        "fovea_cpu_scratch_bytes",
+        FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     open = bind(symbols, "fovea_cpu_open", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     close = bind(symbols, "fovea_cpu_close", FunctionDescriptor.ofVoid(JAVA_LONG));
-    run =
-        bind(
-            symbols,
-            "fovea_cpu_run",
-            FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
-    read = bind(symbols, "fovea_cpu_read", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    run = bind(
+        symbols,
+        "fovea_cpu_run",
+        FunctionDescriptor.of(
+            JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    read = bind(
+        symbols,
+        "fovea_cpu_read",
+        FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
   }
 
   private static MethodHandle failing() {
-    return java.lang.invoke.MethodHandles.empty(
-        java.lang.invoke.MethodType.methodType(int.class, long.class, long.class, int.class, long.class, long.class, long.class));
+    return java.lang.invoke.MethodHandles.empty(java.lang.invoke.MethodType.methodType(
+        int.class, long.class, long.class, int.class, long.class, long.class, long.class));
   }
 
   private static MethodHandle bind(SymbolLookup symbols, String name, FunctionDescriptor type) {
-    MemorySegment symbol =
-        symbols.find(name).orElseThrow(() -> new BackendException("the native library has no " + name));
+    MemorySegment symbol = symbols
+        .find(name)
+        .orElseThrow(() -> new BackendException("the native library has no " + name));
     return Linker.nativeLinker().downcallHandle(symbol, type);
   }
 
@@ -135,14 +141,13 @@ final class Library {
       int count = (int) get().kernelCount.invokeExact();
       for (int i = 0; i < count; i++) {
         check((int) get().kernelAt.invokeExact(i, info.address()), "fovea_cpu_kernel_at");
-        entries.add(
-            new Entry(
-                i,
-                string(info.get(ADDRESS, 0)),
-                string(info.get(ADDRESS, 8)),
-                string(info.get(ADDRESS, 16)),
-                Tier.of(info.get(JAVA_INT, 24)),
-                info.get(JAVA_INT, 28)));
+        entries.add(new Entry(
+            i,
+            string(info.get(ADDRESS, 0)),
+            string(info.get(ADDRESS, 8)),
+            string(info.get(ADDRESS, 16)),
+            Tier.of(info.get(JAVA_INT, 24)),
+            info.get(JAVA_INT, 28)));
       }
     } catch (Throwable e) {
       throw unexpected(e);
@@ -175,7 +180,9 @@ final class Library {
   static long open(int threads) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
-      check((int) get().open.invokeExact(threads, out.address()), "opening the cpu with " + threads + " threads");
+      check(
+          (int) get().open.invokeExact(threads, out.address()),
+          "opening the cpu with " + threads + " threads");
       return out.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -239,7 +246,10 @@ final class Library {
       return Path.of(given);
     }
     String arch = System.getProperty("os.arch").replace("amd64", "x86_64");
-    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT).replaceAll("^mac.*", "macos").replaceAll("^windows.*", "windows");
+    String os = System.getProperty("os.name")
+        .toLowerCase(Locale.ROOT)
+        .replaceAll("^mac.*", "macos")
+        .replaceAll("^windows.*", "windows");
     String name = System.mapLibraryName("fovea_cpu");
     String resource = "/natives/" + os + "-" + arch + "/" + name;
     try (InputStream in = Library.class.getResourceAsStream(resource)) {
@@ -247,7 +257,9 @@ final class Library {
         throw new BackendException("this build has no native library for " + os + "-" + arch);
       }
       byte[] bytes = in.readAllBytes();
-      String hash = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes)).substring(0, 16);
+      String hash = HexFormat.of()
+          .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
+          .substring(0, 16);
       Path file = cacheFolder().resolve(hash).resolve(name);
       if (!Files.exists(file) || Files.size(file) != bytes.length) {
         unpack(bytes, file);

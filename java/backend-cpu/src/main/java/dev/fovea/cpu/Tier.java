@@ -21,8 +21,8 @@ enum Tier {
         return t;
       }
     }
-    throw new InputException(
-        "unknown cpu tier '" + label + "': expected one of " + Arrays.stream(values()).map(Tier::label).toList());
+    throw new InputException("unknown cpu tier '" + label + "': expected one of "
+        + Arrays.stream(values()).map(Tier::label).toList());
   }
 
   String label() {

@@ -133,7 +133,8 @@ class RelationsTest {
       Answered alone = answer(generator, second);
       assertEquals(0, alone.cached());
       generator.forget();
-      assertEquals(generator.runner().pool().size(), generator.runner().pool().free(), "pages given back");
+      assertEquals(
+          generator.runner().pool().size(), generator.runner().pool().free(), "pages given back");
 
       Answered before = answer(generator, first);
       Answered shared = answer(generator, second);
@@ -142,7 +143,8 @@ class RelationsTest {
       assertClose(alone.logits(), shared.logits(), "shared pages");
 
       Answered again = answer(generator, first);
-      assertEquals(before.tokens(), again.tokens(), "the first conversation is untouched by the second");
+      assertEquals(
+          before.tokens(), again.tokens(), "the first conversation is untouched by the second");
       assertEquals(first.ids().size() - 1, again.cached());
 
       Answered different = answer(generator, new Prompt(changed, List.of(other)));
@@ -154,18 +156,19 @@ class RelationsTest {
   void evictsTheLeastRecentlyUsedWhenPagesRunOut() {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named("cpu").open(new DeviceOptions(1, null));
-        Generator generator =
-            new Generator(
-                device,
-                CONFIG,
-                TinyModel.parameters(arena, DType.F32),
-                new Runner.Sizes(64, 20, 4, DType.F32, 16, 16))) {
+        Generator generator = new Generator(
+            device,
+            CONFIG,
+            TinyModel.parameters(arena, DType.F32),
+            new Runner.Sizes(64, 20, 4, DType.F32, 16, 16))) {
       List<Answered> fresh = new ArrayList<>();
       for (int i = 0; i < 6; i++) {
         fresh.add(answer(generator, new Prompt(words(10 * i, 30), List.of())));
       }
       for (int i = 0; i < 6; i++) {
-        assertEquals(fresh.get(i).tokens(), answer(generator, new Prompt(words(10 * i, 30), List.of())).tokens());
+        assertEquals(
+            fresh.get(i).tokens(),
+            answer(generator, new Prompt(words(10 * i, 30), List.of())).tokens());
       }
       generator.forget();
       assertEquals(20, generator.runner().pool().free());
@@ -194,12 +197,11 @@ class RelationsTest {
     for (int threads : new int[] {1, 2, 3}) {
       try (Arena arena = Arena.ofShared();
           Device device = Backend.named("cpu").open(new DeviceOptions(threads, null));
-          Generator generator =
-              new Generator(
-                  device,
-                  CONFIG,
-                  TinyModel.parameters(arena, DType.parse(type)),
-                  new Runner.Sizes(128, 200, 4, DType.F16, 16, 16))) {
+          Generator generator = new Generator(
+              device,
+              CONFIG,
+              TinyModel.parameters(arena, DType.parse(type)),
+              new Runner.Sizes(128, 200, 4, DType.F16, 16, 16))) {
         Features seen = picture(generator.runner(), arena, 5);
         Answered found = answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)));
         if (first == null) {
@@ -216,7 +218,8 @@ class RelationsTest {
   void fusedEqualsUnfused(String type) {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named("cpu").open(new DeviceOptions(2, null))) {
-      Program program = new Llava(CONFIG, TinyModel.parameters(arena, DType.parse(type))::dtype).decoder(6, 6, POOL);
+      Program program = new Llava(CONFIG, TinyModel.parameters(arena, DType.parse(type))::dtype)
+          .decoder(6, 6, POOL);
       float[] fused = run(device, program, TinyModel.parameters(arena, DType.parse(type)), true);
       float[] plain = run(device, program, TinyModel.parameters(arena, DType.parse(type)), false);
       for (int i = 0; i < fused.length; i++) {
@@ -227,17 +230,22 @@ class RelationsTest {
 
   private static final Llava.Pool POOL = new Llava.Pool(DType.F32, 8, 4, 2, 4);
 
-  private static float[] run(Device device, Program program, ParameterSource parameters, boolean fuse) {
+  private static float[] run(
+      Device device, Program program, ParameterSource parameters, boolean fuse) {
     Map<String, Buffer> bound = bind(device, program, parameters);
-    try (Executable e = fuse ? device.compile(program, bound) : device.compile(Plan.of(program, device::select), bound);
+    try (Executable e = fuse
+            ? device.compile(program, bound)
+            : device.compile(Plan.of(program, device::select), bound);
         Arena arena = Arena.ofConfined()) {
       boolean hasFused = e.plan().toString().contains("linear_add");
       assertEquals(fuse, hasFused, "whether ops were fused");
-      return step(e, arena, new int[] {5, 6, 7, 8, 9, 10}, new int[] {0, 1, 2, 3, 4, 5}, new int[6]);
+      return step(
+          e, arena, new int[] {5, 6, 7, 8, 9, 10}, new int[] {0, 1, 2, 3, 4, 5}, new int[6]);
     }
   }
 
-  private static Map<String, Buffer> bind(Device device, Program program, ParameterSource parameters) {
+  private static Map<String, Buffer> bind(
+      Device device, Program program, ParameterSource parameters) {
     Map<String, Buffer> bound = new HashMap<>();
     for (Value v : program.sources()) {
       if (v.kind() == Value.Kind.WEIGHT) {
@@ -282,15 +290,16 @@ class RelationsTest {
           Executable apart = device.compile(program, bind(device, program, parameters))) {
         for (int t = 0; t < 6; t += 2) {
           int[] pos = {t, t + 1};
-          float[] both =
-              step(
-                  together,
-                  arena,
-                  new int[] {first[t], second[t], first[t + 1], second[t + 1]},
-                  new int[] {t, t, t + 1, t + 1},
-                  new int[] {0, 1, 0, 1});
-          float[] one = step(apart, arena, new int[] {first[t], first[t + 1]}, pos, new int[] {0, 0});
-          float[] two = step(apart, arena, new int[] {second[t], second[t + 1]}, pos, new int[] {1, 1});
+          float[] both = step(
+              together,
+              arena,
+              new int[] {first[t], second[t], first[t + 1], second[t + 1]},
+              new int[] {t, t, t + 1, t + 1},
+              new int[] {0, 1, 0, 1});
+          float[] one =
+              step(apart, arena, new int[] {first[t], first[t + 1]}, pos, new int[] {0, 0});
+          float[] two =
+              step(apart, arena, new int[] {second[t], second[t + 1]}, pos, new int[] {1, 1});
           for (int i = 0; i < VOCABULARY; i++) {
             assertEquals(one[i], both[i], CLOSE);
             assertEquals(two[i], both[VOCABULARY + i], CLOSE);
@@ -307,16 +316,16 @@ class RelationsTest {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named("cpu").open(new DeviceOptions(1, null));
-        Generator generator =
-            new Generator(
-                device,
-                CONFIG,
-                TinyModel.parameters(arena, DType.Q4_0),
-                new Runner.Sizes(20_000, 5_000, 4, DType.F16, 16, 1))) {
+        Generator generator = new Generator(
+            device,
+            CONFIG,
+            TinyModel.parameters(arena, DType.Q4_0),
+            new Runner.Sizes(20_000, 5_000, 4, DType.F16, 16, 1))) {
       Sampling sampling = new Sampling(0.8, 20, 0.9, 0.01, 1.1, 7);
       int warm = 15_000; // until the compiler has removed what it can
       int measured = 1_000;
-      try (Decoding d = generator.begin(new Prompt(words(1, 9), List.of()), sampling, VOCABULARY, warm + measured + 1)) {
+      try (Decoding d = generator.begin(
+          new Prompt(words(1, 9), List.of()), sampling, VOCABULARY, warm + measured + 1)) {
         assertTrue(d.prefill(() -> false));
         for (int i = 0; i < warm; i++) {
           d.next();
@@ -326,7 +335,8 @@ class RelationsTest {
           d.next();
         }
         long after = threads.getCurrentThreadAllocatedBytes();
-        long overhead = threads.getCurrentThreadAllocatedBytes() - after; // what asking costs, if anything
+        long overhead =
+            threads.getCurrentThreadAllocatedBytes() - after; // what asking costs, if anything
         assertEquals(0, after - before - overhead, "heap bytes of " + measured + " decode steps");
       }
     }

@@ -74,7 +74,7 @@ record GoldenCase(String name, JsonNode json, ByteBuffer bin) {
         at("case", "text", "rms_norm_eps").asDouble(),
         at("case", "text", "rope_theta").asDouble(),
         1,
-            false);
+        false);
     boolean linear = at("case", "projector").asString().equals("linear");
     return new ModelConfig(
         vision, linear ? ProjectorConfig.linear() : ProjectorConfig.mlp2xGelu(), decoder);

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.Sampling;
 import dev.fovea.backend.Backend;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
@@ -12,7 +13,6 @@ import dev.fovea.engine.Features;
 import dev.fovea.engine.Generator;
 import dev.fovea.engine.Prompt;
 import dev.fovea.engine.Runner;
-import dev.fovea.Sampling;
 import dev.fovea.model.ModelConfig;
 import dev.fovea.model.image.Picture;
 import dev.fovea.model.image.Preprocessing;

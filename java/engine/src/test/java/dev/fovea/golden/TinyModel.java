@@ -11,11 +11,10 @@ import java.lang.foreign.Arena;
 
 /** A model of a few thousand weights for tests that compare Fovea with itself. */
 public final class TinyModel {
-  public static final ModelConfig CONFIG =
-      new ModelConfig(
-          new VisionConfig(28, 14, 64, 1, 96, 2, 1, 1e-5, false, VisionTower.Keep.PATCH),
-          ProjectorConfig.mlp2xGelu(),
-          new DecoderConfig(64, 96, 2, 2, 1, 32, 96, 128, 1e-5, 1e4, 1, false));
+  public static final ModelConfig CONFIG = new ModelConfig(
+      new VisionConfig(28, 14, 64, 1, 96, 2, 1, 1e-5, false, VisionTower.Keep.PATCH),
+      ProjectorConfig.mlp2xGelu(),
+      new DecoderConfig(64, 96, 2, 2, 1, 32, 96, 128, 1e-5, 1e4, 1, false));
 
   private TinyModel() {}
 

@@ -1,0 +1,243 @@
+package dev.fovea;
+
+import dev.fovea.backend.Backend;
+import dev.fovea.backend.Device;
+import dev.fovea.backend.DeviceOptions;
+import dev.fovea.engine.Generator;
+import dev.fovea.engine.Runner;
+import dev.fovea.error.BackendException;
+import dev.fovea.error.CancelledException;
+import dev.fovea.error.InputException;
+import dev.fovea.model.DecoderConfig;
+import dev.fovea.model.checkpoint.LoadedModel;
+import dev.fovea.model.checkpoint.OpenOptions;
+import dev.fovea.model.text.Tokenizer;
+import dev.fovea.tensor.DType;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * An open model.
+ *
+ * <pre>{@code
+ * try (var fovea = Fovea.open(Path.of("models/demo"), FoveaOptions.DEFAULT);
+ *     var session = fovea.session()) {
+ *   var question = Question.of("What is this?").picture(picture).region(new Region.Box(40, 60, 120, 150, Units.PIXEL));
+ *   System.out.println(session.ask(question, Generation.DEFAULT).text());
+ * }
+ * }</pre>
+ *
+ * <p>Any thread may open sessions and ask; one thread of the model's own does all computing, one answer at a time, and questions wait for it
+ * in a bounded queue. The thread is a daemon: a program that ends its main thread ends.
+ */
+public final class Fovea implements AutoCloseable {
+  private static final int MOST_WAITING = 256;
+  private static final int MOST_CONTEXT = 4096;
+  private static final int PAGE = 32;
+  private static final int PROMPT_ROWS = 512;
+
+  private final LoadedModel model;
+  private final FoveaOptions options;
+  private final Device device;
+  private final Generator generator;
+  private final Pictures pictures;
+  private final int context;
+  private final BlockingQueue<Runnable> work = new ArrayBlockingQueue<>(MOST_WAITING);
+  private final Thread worker;
+  private volatile boolean closed;
+
+  private Fovea(LoadedModel model, FoveaOptions options, Device device) {
+    this.model = model;
+    this.options = options;
+    this.device = device;
+    DecoderConfig d = model.config().decoder();
+    this.context = options.context() == 0 ? Math.min(d.context(), MOST_CONTEXT) : options.context();
+    DType kvType = options.kvType() != null
+        ? options.kvType()
+        : model.dominantType() == DType.F32 ? DType.F32 : DType.F16;
+    int pagesPerSequence = (context + PAGE - 1) / PAGE;
+    // Room for one full conversation and for as much again that others may share; memory is taken
+    // when it is first written.
+    Runner.Sizes sizes = new Runner.Sizes(
+        context, 2 * pagesPerSequence, PAGE, kvType, Math.min(PROMPT_ROWS, context), 1);
+    this.generator = new Generator(device, model.config(), model.parameters(), sizes);
+    this.pictures = new Pictures(generator.runner(), model.description().preprocessing());
+    this.worker =
+        Thread.ofPlatform().daemon().name("fovea-" + model.path().getFileName()).start(this::serve);
+  }
+
+  /** Opens a model with {@link FoveaOptions#DEFAULT}. */
+  public static Fovea open(Path path) {
+    return open(path, FoveaOptions.DEFAULT);
+  }
+
+  /**
+   * Opens a Hugging Face directory, an original LLaVA directory, or a GGUF file with its mmproj file.
+   *
+   * @throws dev.fovea.error.FileException if a file is missing, damaged or contradicts itself
+   * @throws BackendException if the backend asked for cannot run here
+   */
+  public static Fovea open(Path path, FoveaOptions options) {
+    OpenOptions files = new OpenOptions(
+        options.vision(),
+        options.mmproj(),
+        options.template(),
+        options.regions(),
+        options.imageMode());
+    LoadedModel model = LoadedModel.open(path, files);
+    Device device = null;
+    try {
+      device = device(options);
+      return new Fovea(model, options, device);
+    } catch (RuntimeException | Error e) {
+      if (device != null) {
+        device.close();
+      }
+      model.close();
+      throw e;
+    }
+  }
+
+  /** {@code auto} is the cpu backend for now: the only one that is fast. A named backend that cannot run is an error. */
+  private static Device device(FoveaOptions options) {
+    String name = options.backend().equals("auto") ? "cpu" : options.backend();
+    return Backend.named(name).open(new DeviceOptions(options.threads(), options.tier()));
+  }
+
+  /** A new conversation. */
+  public Session session() {
+    return new Session(this);
+  }
+
+  public ModelInfo info() {
+    LoadedModel.Description d = model.description();
+    long parameters = model.parameterCount();
+    String size = parameters >= 1_000_000_000
+        ? String.format(Locale.ROOT, "%.1fB", parameters / 1e9)
+        : String.format(Locale.ROOT, "%.1fM", parameters / 1e6);
+    return new ModelInfo(
+        String.valueOf(model.path().getFileName()),
+        "llava " + size + " " + model.dominantType().name(),
+        parameters,
+        model.bytes(),
+        context,
+        d.template().name(),
+        d.regions().name(),
+        d.preprocessing().mode().name().toLowerCase(Locale.ROOT),
+        d.config());
+  }
+
+  /** What computes, in words: {@code cpu: avx512_bf16, 2 threads}. */
+  public String backend() {
+    return device.name() + ": " + device.describe();
+  }
+
+  public Tokenizer tokenizer() {
+    return model.tokenizer();
+  }
+
+  public FoveaOptions options() {
+    return options;
+  }
+
+  LoadedModel model() {
+    return model;
+  }
+
+  /** For the model's thread only. */
+  Generator generator() {
+    return generator;
+  }
+
+  /** For the model's thread only. */
+  Pictures pictures() {
+    return pictures;
+  }
+
+  int context() {
+    return context;
+  }
+
+  /**
+   * Runs something on the model's thread and waits for it: how benchmarks reach the runner.
+   *
+   * @throws BackendException if the model is closed or too many questions wait already
+   */
+  public <T> T compute(java.util.function.Function<Generator, T> job) {
+    return onWorker(() -> job.apply(generator));
+  }
+
+  <T> T onWorker(Callable<T> job) {
+    FutureTask<T> task = new FutureTask<>(job);
+    submit(task);
+    try {
+      return task.get();
+    } catch (InterruptedException e) {
+      task.cancel(false);
+      Thread.currentThread().interrupt();
+      throw new CancelledException("the question");
+    } catch (ExecutionException e) {
+      switch (e.getCause()) {
+        case RuntimeException r -> throw r;
+        case Error error -> throw error;
+        case null, default -> throw new BackendException("the model's thread failed", e);
+      }
+    }
+  }
+
+  void submit(Runnable task) {
+    if (closed) {
+      throw new BackendException("the model is closed");
+    }
+    if (!work.offer(task)) {
+      throw new BackendException(MOST_WAITING + " questions wait already");
+    }
+  }
+
+  private void serve() {
+    while (!closed || !work.isEmpty()) {
+      try {
+        Runnable task = work.poll(1, TimeUnit.SECONDS);
+        if (task != null) {
+          task.run();
+        }
+      } catch (InterruptedException e) {
+        // close() woke us up; what is queued still runs
+      }
+    }
+  }
+
+  /** Finishes what is queued, then gives everything back. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    if (Thread.currentThread() == worker) {
+      throw new InputException("a model cannot be closed from its own thread");
+    }
+    closed = true;
+    worker.interrupt();
+    boolean interrupted = false;
+    while (worker.isAlive()) {
+      try {
+        worker.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    generator.close();
+    pictures.close();
+    device.close();
+    model.close();
+  }
+}

@@ -1,0 +1,162 @@
+package dev.fovea;
+
+import dev.fovea.error.ContextLengthException;
+import dev.fovea.error.InputException;
+import dev.fovea.model.checkpoint.LoadedModel;
+import dev.fovea.model.image.ImageMode;
+import dev.fovea.model.image.Picture;
+import dev.fovea.model.image.Preprocessing;
+import dev.fovea.model.prompt.AnswerRegions;
+import dev.fovea.model.prompt.ImageFrame;
+import dev.fovea.model.prompt.PromptEncoder;
+import dev.fovea.model.prompt.PromptIds;
+import dev.fovea.model.prompt.RegionPreset;
+import dev.fovea.model.prompt.Segment;
+import dev.fovea.model.prompt.Template;
+import dev.fovea.model.prompt.Turn;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * A conversation: what was asked and answered so far, and the pictures it is about. What it computed lies in the model's cache and is found
+ * again by the next turn, so that only new words are computed. One question at a time.
+ */
+public final class Session implements AutoCloseable {
+  private final Fovea fovea;
+  private final PromptEncoder encoder;
+  private final Template template;
+  private final RegionPreset preset;
+  private final List<Integer> ids = new ArrayList<>();
+  private final List<Picture> pictures = new ArrayList<>();
+
+  Session(Fovea fovea) {
+    LoadedModel.Description d = fovea.model().description();
+    this.fovea = fovea;
+    this.encoder = new PromptEncoder(d.tokenizer(), d.imageStyle());
+    this.template = d.template();
+    this.preset = d.regions();
+  }
+
+  /** Asks and waits for the whole answer. */
+  public Answer ask(Question question, Generation generation) {
+    return ask(question, generation, t -> {}, new Cancellation());
+  }
+
+  /**
+   * Asks; tokens come on the caller's thread while the model goes on. If {@code onToken} throws, the answer is cancelled and the exception
+   * comes out here. A question that fails leaves the conversation as it was.
+   *
+   * @throws InputException if a region lies outside of what the model sees, or there is no picture for it
+   * @throws ContextLengthException if the conversation no longer fits the context
+   */
+  public synchronized Answer ask(
+      Question question,
+      Generation generation,
+      Consumer<Token> onToken,
+      Cancellation cancellation) {
+    List<Picture> all = new ArrayList<>(
+        question.raw() ? List.of() : pictures); // a raw prompt is whole: it starts anew
+    all.addAll(question.pictures());
+    List<String> warnings = new ArrayList<>();
+    PromptIds added = encode(question, all, warnings);
+    List<Integer> prompt = new ArrayList<>(question.raw() ? List.of() : ids);
+    for (int id : added.ids()) {
+      prompt.add(id);
+    }
+    Draft draft =
+        new Draft(fovea, prompt, all, generation, stops(question, generation), cancellation);
+    Draft.Result result = draft.write(onToken);
+    ids.clear();
+    ids.addAll(prompt);
+    ids.addAll(result.kept());
+    pictures.clear();
+    pictures.addAll(all);
+    return new Answer(
+        result.text(),
+        result.tokens(),
+        prompt,
+        result.reason(),
+        result.usage(),
+        result.timings(),
+        named(result.text()),
+        warnings,
+        fovea.backend());
+  }
+
+  private PromptIds encode(Question question, List<Picture> all, List<String> warnings) {
+    if (question.raw()) {
+      return encoder.encode(Segment.raw(question.text()));
+    }
+    List<Segment> words = List.of(new Segment.User(question.text()));
+    if (!question.regions().isEmpty()) {
+      if (all.isEmpty()) {
+        throw new InputException("a region needs a picture: the conversation has none");
+      }
+      RegionPreset.Referred referred =
+          preset.refer(question.text(), question.regions(), frame(all.getLast()));
+      words = referred.segments();
+      warnings.addAll(referred.warnings());
+    }
+    List<Integer> fresh = new ArrayList<>();
+    for (int i = pictures.size(); i < all.size(); i++) {
+      fresh.add(i);
+    }
+    Turn turn = new Turn(words, fresh);
+    return ids.isEmpty()
+        ? encoder.encode(template.open(null, turn))
+        : encoder.extend(ids.getLast(), template.next(turn));
+  }
+
+  private ImageFrame frame(Picture p) {
+    Preprocessing preprocessing = fovea.model().description().preprocessing();
+    return switch (preprocessing.mode()) {
+      case ImageMode.RESIZE -> ImageFrame.resize(p.width(), p.height());
+      case ImageMode.PAD -> ImageFrame.padCentred(p.width(), p.height());
+      case ImageMode.PAD_TOP_LEFT -> ImageFrame.padTopLeft(p.width(), p.height());
+      case ImageMode.CROP ->
+        ImageFrame.centreCrop(p.width(), p.height(), preprocessing.size(), preprocessing.size());
+    };
+  }
+
+  private List<String> stops(Question question, Generation generation) {
+    List<String> stops = new ArrayList<>(generation.stop());
+    if (!question.raw()) {
+      stops.addAll(template.stops());
+    }
+    return stops;
+  }
+
+  private List<Answer.NamedRegion> named(String text) {
+    if (pictures.isEmpty()) {
+      return List.of();
+    }
+    List<Answer.NamedRegion> regions = new ArrayList<>();
+    for (AnswerRegions.Found f : AnswerRegions.parse(text, preset, frame(pictures.getLast()))) {
+      regions.add(new Answer.NamedRegion(f.region(), f.start(), f.end()));
+    }
+    return regions;
+  }
+
+  /** Forgets the conversation and its pictures. */
+  public synchronized void clear() {
+    ids.clear();
+    pictures.clear();
+  }
+
+  /** Positions that the conversation takes so far. */
+  public synchronized int length() {
+    int rows = fovea.model().config().vision().features();
+    return ids.stream().mapToInt(id -> id == PromptEncoder.IMAGE ? rows : 1).sum();
+  }
+
+  /** Pictures of the conversation, oldest first. */
+  public synchronized List<Picture> pictures() {
+    return List.copyOf(pictures);
+  }
+
+  @Override
+  public void close() {
+    clear();
+  }
+}
