@@ -313,6 +313,10 @@ def main():
     for text, ids in SPEC.items():
         assert sp.encode(text) == ids, (text, sp.encode(text))
     strings = [string(1, i, vocab) for i in range(10_000)]
+    published = Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(vocab)}, merges=merges, fuse_unk=True, byte_fallback=True, unk_token="<unk>"))
+    published.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    for s in strings:
+        assert sp.encode(s) == published.encode(s, add_special_tokens=False).ids, s
     (TEST / "sentencepiece.bin").write_bytes(golden(strings, [[sp.encode(s)] for s in strings], 500))
 
     texts = [sp.decode(id_sequence(1, i)) for i in range(2_000)]
