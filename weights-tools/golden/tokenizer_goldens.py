@@ -7,11 +7,15 @@ Writes, under java/model/src:
   main/resources/dev/fovea/model/text/llama/tokenizer.model   the 32,000 LLaMA pieces as a SentencePiece file
   test/resources/dev/fovea/model/text/sentencepiece.bin       ids of 10,000 strings, as hashes, the first 500 in full
   test/resources/dev/fovea/model/text/tokenizers.bin          ids of 3,000 strings with added tokens, under five configurations
+  test/resources/dev/fovea/model/text/decode.bin              hashes of the texts of 2,000 id sequences
+  test/resources/dev/fovea/model/text/small/                  a vocabulary trained here, as sentencepiece and transformers write it,
+                                                              and ids of 1,000 strings by each
 
 The strings are not stored: `strings` below and TestStrings.java draw the same ones from splitmix64.
 """
 
 import base64
+import io
 import json
 import re
 import struct
@@ -20,6 +24,7 @@ from pathlib import Path
 
 import sentencepiece
 import tokenizers
+import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -248,6 +253,53 @@ def fast(vocab, merges, normalizer, pre):
     return t
 
 
+def id_sequence(seed, index):
+    """Mostly bytes, so that UTF-8 breaks in every way; no id 0, which sentencepiece spells out and a stream of text must not."""
+    r = SplitMix((seed * 1_000_003 + index) & MASK)
+    return [3 + r.below(256) if r.below(4) else 1 + r.below(31_999) for _ in range(r.below(60))]
+
+
+def small(vocab):
+    """What sentencepiece's trainer and transformers write, fields unknown to this project included."""
+    target = TEST / "small"
+    target.mkdir(exist_ok=True)
+    corpus = ["".join(c for c in string(3, i, vocab) if " " <= c < "\u0180")[:400] for i in range(3_000)]
+    rows = {}
+    for name, squeeze in (("kept", False), ("squeezed", True)):
+        out = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(corpus), model_writer=out, model_type="bpe", vocab_size=700, character_coverage=0.98,
+            byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=squeeze, split_digits=True,
+            user_defined_symbols=["<box>", "</box>"], pad_id=3, minloglevel=2,
+        )  # fmt: skip
+        (target / f"{name}.model").write_bytes(out.getvalue())
+        sp = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
+        rows[name] = sp
+    # transformers reads the same vocabulary; its merges are the cuts of the pieces, best score first
+    sp = rows["kept"]
+    pieces = [sp.id_to_piece(i) for i in range(sp.get_piece_size())]
+    ids = {p: i for i, p in enumerate(pieces)}
+    merges = []
+    normal = [i for i, p in enumerate(pieces) if not (sp.is_byte(i) or sp.is_control(i) or sp.is_unknown(i) or p in ("<box>", "</box>"))]
+    for i in sorted(normal, key=lambda i: (-sp.get_score(i), i)):
+        p = pieces[i]
+        cuts = [(p[:k], p[k:]) for k in range(1, len(p)) if ids.get(p[:k]) in normal and ids.get(p[k:]) in normal]
+        merges += sorted(cuts, key=lambda c: (ids[c[0]], ids[c[1]]))
+    fasts = []
+    for name, legacy in (("legacy", True), ("new", False)):
+        t = transformers.LlamaTokenizer(vocab=ids, merges=merges, legacy=legacy, pad_token="<pad>")
+        t.add_tokens([AddedToken("<image>", special=True, normalized=False), AddedToken("<box>", normalized=False)])
+        t.save_pretrained(target / name)
+        # Read back by what the file says: LlamaTokenizer's own constructor forgets `legacy`, which it does not save.
+        fasts.append(Tokenizer.from_file(str(target / name / "tokenizer.json")))
+    strings = [string(4, i, vocab) for i in range(1_000)]
+    encodings = [
+        [rows["kept"].encode(s), rows["squeezed"].encode(s), *(t.encode(s, add_special_tokens=False).ids for t in fasts)]
+        for s in strings
+    ]
+    (target / "small.bin").write_bytes(golden(strings, encodings, 50))
+
+
 def main():
     vocab, merges = llama(sys.argv[1])
     derived = ranked_merges(vocab)
@@ -261,7 +313,15 @@ def main():
     for text, ids in SPEC.items():
         assert sp.encode(text) == ids, (text, sp.encode(text))
     strings = [string(1, i, vocab) for i in range(10_000)]
+    published = Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(vocab)}, merges=merges, fuse_unk=True, byte_fallback=True, unk_token="<unk>"))
+    published.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    for s in strings:
+        assert sp.encode(s) == published.encode(s, add_special_tokens=False).ids, s
     (TEST / "sentencepiece.bin").write_bytes(golden(strings, [[sp.encode(s)] for s in strings], 500))
+
+    texts = [sp.decode(id_sequence(1, i)) for i in range(2_000)]
+    (TEST / "decode.bin").write_bytes(golden(texts, [[id_sequence(1, i)] for i in range(2_000)], 0))
+    small(vocab)
 
     legacy = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
     meta = pre_tokenizers.Metaspace
@@ -275,7 +335,7 @@ def main():
     strings = [string(2, i, vocab) for i in range(3_000)]
     rows = [[t.encode(s, add_special_tokens=False).ids for t in configurations] for s in strings]
     (TEST / "tokenizers.bin").write_bytes(golden(strings, rows, 100))
-    print(f"sentencepiece {sentencepiece.__version__}, tokenizers {tokenizers.__version__}")
+    print(f"sentencepiece {sentencepiece.__version__}, tokenizers {tokenizers.__version__}, transformers {transformers.__version__}")
     print(json.dumps({"model": len(model), **{p.name: p.stat().st_size for p in TEST.glob("*.bin")}}))
 
 

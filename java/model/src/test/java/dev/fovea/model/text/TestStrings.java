@@ -68,6 +68,16 @@ final class TestStrings {
     return strings.out.toString();
   }
 
+  /** Token ids, mostly bytes; equal to {@code id_sequence} in the script. */
+  static int[] ids(long seed, int index) {
+    TestStrings random = new TestStrings(seed, index, Tokenizer.llama());
+    int[] ids = new int[random.below(60)];
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = random.below(4) != 0 ? 3 + random.below(256) : 1 + random.below(31_999);
+    }
+    return ids;
+  }
+
   /** FNV-1a of the UTF-8 bytes. */
   static long hash(String text) {
     long h = 0xCBF29CE484222325L;
