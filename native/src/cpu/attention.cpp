@@ -29,19 +29,6 @@ void copy_head(const fovea_attention_args* a, int64_t head, float* keys, float* 
     for (int64_t i = 0; i < width; i++) keys[i * wide + j] = 0;
 }
 
-// score[0..wide) = scale * q . keys, then softmax over the first n.
-void softmax(float* score, int64_t n) {
-  float most = score[0];
-  for (int64_t j = 1; j < n; j++) most = score[j] > most ? score[j] : most;
-  float sum = 0;
-  for (int64_t j = 0; j < n; j++) {
-    score[j] = exp_(score[j] - most);
-    sum += score[j];
-  }
-  float inverse = 1.f / sum;
-  for (int64_t j = 0; j < n; j++) score[j] *= inverse;
-}
-
 int32_t run_(Run& run, const void* args) {
   auto* a = static_cast<const fovea_attention_args*>(args);
   int64_t n = a->q.dim[0], heads = a->q.dim[1], width = a->q.dim[2], wide = padded(n);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "math.h"
 #include "run.h"
 
 namespace fovea {
@@ -20,11 +21,8 @@ int32_t run_(Run& run, const void* args) {
     for (int64_t t = from; t < to; t++) {
       const float* x = f32(a->x) + t * width;
       float* y = out32(a->y) + t * width;
-      float sum = 0;
-      for (int64_t i = 0; i < width; i++) sum += x[i];
-      float mean = sum / static_cast<float>(width);
-      float squares = 0;
-      for (int64_t i = 0; i < width; i++) squares += (x[i] - mean) * (x[i] - mean);
+      float mean = sum_of(width, [&](int64_t i) { return x[i]; }) / static_cast<float>(width);
+      float squares = sum_of(width, [&](int64_t i) { return (x[i] - mean) * (x[i] - mean); });
       float scale = 1.f / sqrtf(squares / static_cast<float>(width) + eps);
       for (int64_t i = 0; i < width; i++) y[i] = (x[i] - mean) * scale * g[i] + b[i];
     }

@@ -40,12 +40,6 @@ const float* widened(const fovea_tensor& cache, int64_t at, int64_t n, float* to
   }
 }
 
-float dot(const float* a, const float* b, int64_t n) {
-  float sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-  return sum;
-}
-
 template <bool HALF>
 int32_t run_(Run& run, const void* args) {
   auto* a = static_cast<const fovea_paged_attention_args*>(args);
@@ -105,17 +99,7 @@ int32_t run_(Run& run, const void* args) {
         if (!any) break;
       }
       for (int64_t r = 0; pass == 0 && r < count; r++) {
-        float* w = score + r * s.longest;
-        int64_t n = pos[r] + 1;
-        float most = w[0];
-        for (int64_t j = 1; j < n; j++) most = w[j] > most ? w[j] : most;
-        float sum = 0;
-        for (int64_t j = 0; j < n; j++) {
-          w[j] = exp_(w[j] - most);
-          sum += w[j];
-        }
-        float inverse = 1.f / sum;
-        for (int64_t j = 0; j < n; j++) w[j] *= inverse;
+        softmax(score + r * s.longest, pos[r] + 1);
       }
     }
     for (int64_t r = 0; r < count; r++)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "math.h"
 #include "run.h"
 
 namespace fovea {
@@ -18,8 +19,7 @@ int32_t run_(Run& run, const void* args) {
     for (int64_t t = from; t < to; t++) {
       const float* x = f32(a->x) + t * width;
       float* y = out32(a->y) + t * width;
-      float sum = 0;
-      for (int64_t i = 0; i < width; i++) sum += x[i] * x[i];
+      float sum = dot(x, x, width);
       float scale = 1.f / sqrtf(sum / static_cast<float>(width) + eps);
       for (int64_t i = 0; i < width; i++) y[i] = x[i] * scale * g[i];
     }
