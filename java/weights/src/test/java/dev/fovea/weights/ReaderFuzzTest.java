@@ -4,36 +4,46 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.fovea.error.FileException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Whatever the bytes are, a reader either lists tensors that lie inside the file or throws a {@link FileException}. */
 class ReaderFuzzTest {
 
-  @FuzzTest(maxDuration = "5s")
-  void safetensors(byte[] bytes) {
+  /** One test for both readers, since Jazzer fuzzes no more than one in a run. */
+  @MethodSource
+  @FuzzTest(maxDuration = "10s")
+  void anyBytes(byte[] bytes) {
     try {
-      check(SafetensorsFile.parse(Path.of("fuzz.safetensors"), segment(bytes)), bytes.length);
+      safetensors(bytes);
+    } catch (FileException expected) {
+      // What a damaged file is answered with.
+    }
+    try {
+      gguf(bytes);
     } catch (FileException expected) {
       // What a damaged file is answered with.
     }
   }
 
-  @FuzzTest(maxDuration = "5s")
-  void gguf(byte[] bytes) {
-    try {
-      check(GgufFile.parse(Path.of("fuzz.gguf"), segment(bytes)), bytes.length);
-    } catch (FileException expected) {
-      // What a damaged file is answered with.
-    }
+  static Stream<byte[]> anyBytes() {
+    return Stream.concat(
+        MutatedFilesTest.safetensorsSeeds().stream(), MutatedFilesTest.ggufSeeds().stream());
   }
 
-  private static MemorySegment segment(byte[] bytes) {
-    MemorySegment copy =
-        Arena.ofAuto().allocate(Math.max(1, bytes.length), 8).asSlice(0, bytes.length);
-    MemorySegment.copy(bytes, 0, copy, JAVA_BYTE, 0, bytes.length);
-    return copy.asReadOnly();
+  static void safetensors(byte[] bytes) {
+    check(
+        SafetensorsFile.parse(
+            Path.of("fuzz.safetensors"), MemorySegment.ofArray(bytes).asReadOnly()),
+        bytes.length);
+  }
+
+  static void gguf(byte[] bytes) {
+    check(
+        GgufFile.parse(Path.of("fuzz.gguf"), MemorySegment.ofArray(bytes).asReadOnly()),
+        bytes.length);
   }
 
   private static void check(TensorFile file, long size) {
