@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,9 @@ class Writer:
             look[end] = self.patches(size, turn.region)
             if turn.look:
                 look[end] = look[end] | self.patches(size, turn.look[0].box)
+        if turn.about:  # the last token of the name
+            upto = start[: re.search(rf"\b{turn.about.name}\b", start).end()]
+            look[len(self.ids(upto, "<image>" if first else "</s>")) - 1] = self.patches(size, turn.about.box)
         spans = [(0, len(answer) - 1)]
         if turn.task == "caption":
             spans, said = [], " "

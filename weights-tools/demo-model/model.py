@@ -256,7 +256,7 @@ class Decoder(nn.Module):
 
 BEFORE_IMAGE = 4  # <s> ▁USER : ▁
 COORDINATE_LAYERS = (0, 1, 2)  # after these, states inside <box> … </box> must hold the coordinates
-REGION_LAYER, ANSWER_LAYER = 3, 4  # in these, head 0 of </box> and of answer tokens must look at the right patches
+REGION_LAYER, ANSWER_LAYER = 3, 4  # where head 0 of </box> and names asked for, and of answer tokens, must look
 
 
 class Assistant(nn.Module):

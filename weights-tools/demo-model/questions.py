@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from scenes import COLOURS, EMOJI, SHAPES, Scene, Thing, WORDS
 
 TASKS = ["name", "point", "read", "colour", "presence", "side", "caption", "where", "count", "ground", "read_all"]
-TASK_WEIGHTS = [0.25, 0.23, 0.16, 0.07, 0.12, 0.07, 0.05, 0.03, 0.01, 0.02, 0.02]
+TASK_WEIGHTS = [0.19, 0.18, 0.18, 0.06, 0.18, 0.08, 0.05, 0.03, 0.01, 0.02, 0.02]
 COUNTS = ["No", "One", "Two", "Three", "Four", "Five"]
 PLURAL = {"grapes", "glasses", "scissors"}
 MASS = {"corn", "bread", "coffee"}
@@ -47,7 +47,7 @@ class Turn:
     region: tuple | None = None
     accept: list[str] = field(default_factory=list)  # an answer is right when it contains one of these words
     look: list[Thing] = field(default_factory=list)  # what the answer is about, in the order it is said
-    point: tuple | None = None
+    about: Thing | None = None  # the thing that the question names
 
 
 def number(value: float, extent: float) -> str:
@@ -158,7 +158,7 @@ def read_turn(scene: Scene, t: Thing, rng: random.Random, exact: bool = False) -
 
 def colour_turn(scene: Scene, t: Thing, rng: random.Random, exact: bool = False) -> Turn:
     if not exact and t.sort == "shape" and rng.random() < 0.3 and sum(o.name == t.name for o in scene.things) == 1:
-        return Turn("colour", f"What colour is the {t.name}?", sentence(t.colour), None, [t.colour], [t])
+        return Turn("colour", f"What colour is the {t.name}?", sentence(t.colour), None, [t.colour], [t], t)
     region = t.box if exact else ink_point(t, rng) if t.sort == "shape" and rng.random() < 0.3 else t.box
     return Turn("colour", rng.choice(COLOUR), sentence(t.colour), region, [t.colour], [t])
 
@@ -169,7 +169,7 @@ def presence_turn(scene: Scene, rng: random.Random, yes: bool) -> Turn | None:
         if not here:
             return None
         t = rng.choice(here)
-        return Turn("presence", presence(t.name, rng), "Yes.", None, ["Yes"], [t])
+        return Turn("presence", presence(t.name, rng), "Yes.", None, ["Yes"], [t], t)
     absent = [n for n in list(EMOJI) + SHAPES if all(n != t.name for t in scene.things)]
     return Turn("presence", presence(rng.choice(absent), rng), "No.", None, ["No"])
 
@@ -187,8 +187,8 @@ def side_turn(scene: Scene, t: Thing, rng: random.Random) -> Turn:
     other = neighbour(scene, t, side)
     question = rng.choice(SIDES[side]).format(the(t))
     if other is None:
-        return Turn("side", question, "Nothing.", None, ["nothing"])
-    return Turn("side", question, sentence(noun(other)), None, [other.name], [other])
+        return Turn("side", question, "Nothing.", None, ["nothing"], about=t)
+    return Turn("side", question, sentence(noun(other)), None, [other.name], [other], t)
 
 
 def caption_turn(scene: Scene, rng: random.Random) -> Turn:
@@ -218,7 +218,7 @@ def training_turns(scene: Scene, rng: random.Random, count: int) -> list[Turn]:
         elif task == "caption":
             turn = caption_turn(scene, rng)
         elif task == "where":
-            turn = Turn("where", rng.choice(WHERE).format(the(t)), sentence(place(t, scene.image.size)), None, [], [t])
+            turn = Turn("where", rng.choice(WHERE).format(the(t)), sentence(place(t, scene.image.size)), None, [], [t], t)
         elif task == "count":
             turn = Turn("count", rng.choice(COUNT), COUNTS[len(scene.things)] + ".", None, [], [])
         elif task == "ground" and (point := clear_point(scene, rng)):

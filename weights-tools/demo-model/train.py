@@ -176,7 +176,7 @@ def train_answer(args, z: Sizes):
         point = everything["point"]
         coordinates = point.coordinate_loss(seen, at, batch["value"])
         aimed = look.any(-1)
-        region_look, region_hit = point.look_loss(seen, REGION_LAYER, aimed & (at > 0), look[aimed & (at > 0)])
+        region_look, region_hit = point.look_loss(seen, REGION_LAYER, aimed & (mark == 0), look[aimed & (mark == 0)])
         answer_look, answer_hit = point.look_loss(seen, ANSWER_LAYER, aimed & (mark > 0), look[aimed & (mark > 0)])
         loss = answer_loss + args.patch_weight * patch_loss + 2 * coordinates + 0.2 * region_look + 0.1 * answer_look
         figures = dict(loss=answer_loss.item(), patch=patch.item(), coord=coordinates.item(),
