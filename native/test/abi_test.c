@@ -9,12 +9,12 @@
 
 static int failures = 0;
 
-#define CHECK(condition)                                                \
-  do {                                                                  \
-    if (!(condition)) {                                                 \
+#define CHECK(condition)                                                   \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
       printf("%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-      failures++;                                                       \
-    }                                                                   \
+      failures++;                                                          \
+    }                                                                      \
   } while (0)
 
 static fovea_tensor tensor(void *data, int32_t dtype, int32_t rows, int32_t columns) {
@@ -47,7 +47,8 @@ int main(void) {
   for (i = 0; i < OUTS * WIDTH; i++) w[i] = (float)((i * 29) % 31 - 15) / 16;
 
   CHECK(fovea_abi_version() == FOVEA_ABI_VERSION);
-  CHECK(fovea_cpu_best_tier() >= FOVEA_CPU_SCALAR && fovea_cpu_best_tier() <= FOVEA_CPU_AVX512_BF16);
+  CHECK(fovea_cpu_best_tier() >= FOVEA_CPU_SCALAR &&
+        fovea_cpu_best_tier() <= FOVEA_CPU_AVX512_BF16);
   CHECK(fovea_cpu_kernel_count() > 50);
   CHECK(fovea_cpu_kernel_at(-1, NULL) == FOVEA_E_ARGUMENT);
   CHECK(fovea_cpu_kernel_at(fovea_cpu_kernel_count(), NULL) == FOVEA_E_ARGUMENT);

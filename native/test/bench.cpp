@@ -1,11 +1,11 @@
 // Ceilings and the linear kernels in one run: read bandwidth, then each weight type at one row and at many.
 // bench [threads] [rows...]
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <algorithm>
 #include <vector>
 
 #include "fovea/fovea.h"
@@ -17,7 +17,7 @@ double seconds() {
 }
 
 template <class F>
-double median_of(int runs, F&& f) {
+double median_of(int runs, F &&f) {
   std::vector<double> times;
   for (int i = 0; i < runs; i++) {
     double start = seconds();
@@ -28,33 +28,38 @@ double median_of(int runs, F&& f) {
   return times[times.size() / 2];
 }
 
-fovea_tensor tensor(void* data, int32_t dtype, int32_t a, int32_t b) {
+fovea_tensor tensor(void *data, int32_t dtype, int32_t a, int32_t b) {
   return {data, nullptr, dtype, 2, {a, b, 1, 1}};
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char **argv) {
   int threads = argc > 1 ? atoi(argv[1]) : 2;
   const int32_t width = 4096, outs = 11008;
-  fovea_cpu* cpu = nullptr;
+  fovea_cpu *cpu = nullptr;
   if (fovea_cpu_open(threads, &cpu) != FOVEA_OK) return 1;
   std::vector<uint8_t> memory(size_t{600} << 20);
-  for (size_t i = 0; i < memory.size(); i++) memory[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
-  double read = median_of(9, [&](int) { fovea_cpu_read(cpu, memory.data(), static_cast<int64_t>(memory.size())); });
+  for (size_t i = 0; i < memory.size(); i++)
+    memory[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+  double read = median_of(
+      9, [&](int) { fovea_cpu_read(cpu, memory.data(), static_cast<int64_t>(memory.size())); });
   printf("read %.1f GB/s, %d threads\n", static_cast<double>(memory.size()) / read / 1e9, threads);
 
   struct Type {
-    const char* name;
+    const char *name;
     int32_t code;
     double bytes;
   };
-  for (Type type : {Type{"q4_0", FOVEA_Q4_0, 18. / 32}, Type{"q8_0", FOVEA_Q8_0, 34. / 32}, Type{"bf16", FOVEA_BF16, 2.},
-                    Type{"f16", FOVEA_F16, 2.}, Type{"f32", FOVEA_F32, 4.}}) {
+  for (Type type :
+       {Type{"q4_0", FOVEA_Q4_0, 18. / 32}, Type{"q8_0", FOVEA_Q8_0, 34. / 32},
+        Type{"bf16", FOVEA_BF16, 2.}, Type{"f16", FOVEA_F16, 2.}, Type{"f32", FOVEA_F32, 4.}}) {
     for (int rows : {1, 4, 16, 64, 512}) {
-      std::vector<float> x(static_cast<size_t>(rows) * width, 0.5f), y(static_cast<size_t>(rows) * outs);
+      std::vector<float> x(static_cast<size_t>(rows) * width, 0.5f),
+          y(static_cast<size_t>(rows) * outs);
       size_t matrix = static_cast<size_t>(static_cast<double>(width) * outs * type.bytes);
-      int copies = static_cast<int>(memory.size() / matrix);  // so that a matrix is not in cache when it comes again
+      int copies = static_cast<int>(
+          memory.size() / matrix);  // so that a matrix is not in cache when it comes again
       fovea_linear_args args{};
       args.x = tensor(x.data(), FOVEA_F32, rows, width);
       args.w = tensor(memory.data(), type.code, outs, width);
@@ -65,10 +70,12 @@ int main(int argc, char** argv) {
       for (int32_t i = 0; i < fovea_cpu_kernel_count(); i++) {
         fovea_cpu_kernel k;
         fovea_cpu_kernel_at(i, &k);
-        if (!strcmp(k.op, "linear") && !strcmp(k.signature, signature) && k.tier <= fovea_cpu_best_tier()) kernel = i;
+        if (!strcmp(k.op, "linear") && !strcmp(k.signature, signature) &&
+            k.tier <= fovea_cpu_best_tier())
+          kernel = i;
       }
       int64_t scratch_bytes = fovea_cpu_scratch_bytes(kernel, &args, threads);
-      void* scratch = aligned_alloc(64, static_cast<size_t>(scratch_bytes + 63) / 64 * 64 + 64);
+      void *scratch = aligned_alloc(64, static_cast<size_t>(scratch_bytes + 63) / 64 * 64 + 64);
       fovea_cpu_step step{kernel, &args};
       double time = median_of(rows > 16 ? 3 : 15, [&](int i) {
         args.w.data = memory.data() + static_cast<size_t>(i % copies) * matrix;

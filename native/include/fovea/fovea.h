@@ -171,11 +171,12 @@ enum fovea_cpu_tier {
 typedef struct fovea_cpu fovea_cpu;
 
 typedef struct fovea_cpu_kernel {
-  const char *op;        /* "linear" */
-  const char *signature; /* input and output types: "f32,q4_0,f32->f32"; an absent optional input: "_" */
-  const char *variant;   /* "avx512_vnni" */
-  int32_t tier;          /* of enum fovea_cpu_tier */
-  int32_t args_bytes;    /* sizeof the argument struct */
+  const char *op; /* "linear" */
+  const char
+      *signature; /* input and output types: "f32,q4_0,f32->f32"; an absent optional input: "_" */
+  const char *variant; /* "avx512_vnni" */
+  int32_t tier;        /* of enum fovea_cpu_tier */
+  int32_t args_bytes;  /* sizeof the argument struct */
 } fovea_cpu_kernel;
 
 typedef struct fovea_cpu_step {
@@ -206,8 +207,8 @@ void fovea_cpu_close(fovea_cpu *cpu);
  * Runs the steps in order on the calling thread and the context's workers. One run at a time per context. On failure
  * returns the status and writes the index of the step to *failed.
  */
-int32_t fovea_cpu_run(fovea_cpu *cpu, const fovea_cpu_step *steps, int32_t count, void *scratch, int64_t scratch_bytes,
-                      int32_t *failed);
+int32_t fovea_cpu_run(fovea_cpu *cpu, const fovea_cpu_step *steps, int32_t count, void *scratch,
+                      int64_t scratch_bytes, int32_t *failed);
 
 /* Reads [data, data+bytes) on all threads and returns a checksum: the machine's read-bandwidth ceiling when timed. */
 uint64_t fovea_cpu_read(fovea_cpu *cpu, const void *data, int64_t bytes);

@@ -5,22 +5,23 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_add_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_add_args *>(args);
   int64_t rows = live_rows(a->y);
   if (rows < 0) return FOVEA_E_RANGE;
-  const float* x = f32(a->a);
-  const float* z = f32(a->b);
-  float* y = out32(a->y);
+  const float *x = f32(a->a);
+  const float *z = f32(a->b);
+  float *y = out32(a->y);
   ranges(run, rows * row_elements(a->y), 1 << 14, [&](int64_t from, int64_t to, int) {
     for (int64_t i = from; i < to; i++) y[i] = x[i] + z[i];
   });
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_add_args*>(args);
-  if (!sane(a->a) || !sane(a->b) || !sane(a->y) || !same_sizes(a->a, a->b) || !same_sizes(a->a, a->y))
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_add_args *>(args);
+  if (!sane(a->a) || !sane(a->b) || !sane(a->y) || !same_sizes(a->a, a->b) ||
+      !same_sizes(a->a, a->y))
     return "a, b and y must have the same sizes";
   return nullptr;
 }

@@ -7,28 +7,31 @@
 namespace fovea {
 namespace {
 
-void widen(const fovea_tensor& table, int64_t row, float* y) {
+void widen(const fovea_tensor &table, int64_t row, float *y) {
   int64_t width = table.dim[1];
   switch (table.dtype) {
-    case FOVEA_F32: memcpy(y, f32(table) + row * width, static_cast<size_t>(width) * 4); break;
+    case FOVEA_F32:
+      memcpy(y, f32(table) + row * width, static_cast<size_t>(width) * 4);
+      break;
     case FOVEA_F16: {
-      auto* w = static_cast<const uint16_t*>(table.data) + row * width;
+      auto *w = static_cast<const uint16_t *>(table.data) + row * width;
       for (int64_t i = 0; i < width; i++) y[i] = from_half(w[i]);
       break;
     }
     case FOVEA_BF16: {
-      auto* w = static_cast<const uint16_t*>(table.data) + row * width;
+      auto *w = static_cast<const uint16_t *>(table.data) + row * width;
       for (int64_t i = 0; i < width; i++) y[i] = from_bfloat(w[i]);
       break;
     }
     case FOVEA_Q8_0: {
-      auto* b = static_cast<const fovea_q8_0*>(table.data) + row * (width / FOVEA_BLOCK);
+      auto *b = static_cast<const fovea_q8_0 *>(table.data) + row * (width / FOVEA_BLOCK);
       for (int64_t i = 0; i < width; i++)
-        y[i] = from_half(b[i / FOVEA_BLOCK].d) * static_cast<float>(b[i / FOVEA_BLOCK].q[i % FOVEA_BLOCK]);
+        y[i] = from_half(b[i / FOVEA_BLOCK].d) *
+               static_cast<float>(b[i / FOVEA_BLOCK].q[i % FOVEA_BLOCK]);
       break;
     }
     default: {
-      auto* b = static_cast<const fovea_q4_0*>(table.data) + row * (width / FOVEA_BLOCK);
+      auto *b = static_cast<const fovea_q4_0 *>(table.data) + row * (width / FOVEA_BLOCK);
       for (int64_t i = 0; i < width; i++) {
         int64_t j = i % FOVEA_BLOCK;
         uint8_t q = b[i / FOVEA_BLOCK].q[j % 16];
@@ -38,8 +41,8 @@ void widen(const fovea_tensor& table, int64_t row, float* y) {
   }
 }
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_embed_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_embed_args *>(args);
   int64_t rows = live_rows(a->ids);
   if (rows < 0) return FOVEA_E_RANGE;
   int64_t width = a->table.dim[1];
@@ -51,7 +54,7 @@ int32_t run_(Run& run, const void* args) {
   ranges(run, rows, 4, [&](int64_t from, int64_t to, int) {
     for (int64_t t = from; t < to; t++) {
       int64_t id = i32(a->ids)[t];
-      float* y = out32(a->y) + t * width;
+      float *y = out32(a->y) + t * width;
       if (id >= 0) {
         widen(a->table, id, y);
       } else {
@@ -62,20 +65,27 @@ int32_t run_(Run& run, const void* args) {
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_embed_args*>(args);
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_embed_args *>(args);
   if (!is(a->ids, FOVEA_I32, 1)) return "ids must be i32 [T]";
   if (!sane(a->table) || a->table.rank != 2) return "table must be [V,D]";
-  if ((a->table.dtype == FOVEA_Q8_0 || a->table.dtype == FOVEA_Q4_0) && a->table.dim[1] % FOVEA_BLOCK != 0)
+  if ((a->table.dtype == FOVEA_Q8_0 || a->table.dtype == FOVEA_Q4_0) &&
+      a->table.dim[1] % FOVEA_BLOCK != 0)
     return "the table's rows must be whole blocks";
-  if (a->image.data && (!is(a->image, FOVEA_F32, 2) || a->image.dim[1] != a->table.dim[1])) return "image must be f32 [M,D]";
-  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->ids.dim[0] || a->y.dim[1] != a->table.dim[1]) return "y must be f32 [T,D]";
+  if (a->image.data && (!is(a->image, FOVEA_F32, 2) || a->image.dim[1] != a->table.dim[1]))
+    return "image must be f32 [M,D]";
+  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->ids.dim[0] || a->y.dim[1] != a->table.dim[1])
+    return "y must be f32 [T,D]";
   return nullptr;
 }
 
-#define TABLE(type)                                                                                          \
-  {"embed", "i32," type ",_->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, rejects, no_scratch},      \
-      {"embed", "i32," type ",f32->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, rejects, no_scratch}
+#define TABLE(type)                                                                           \
+  {"embed",   "i32," type ",_->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, rejects,  \
+   no_scratch},                                                                               \
+  {                                                                                           \
+    "embed", "i32," type ",f32->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, rejects, \
+        no_scratch                                                                            \
+  }
 
 const Kernel kernels[] = {TABLE("f32"), TABLE("f16"), TABLE("bf16"), TABLE("q8_0"), TABLE("q4_0")};
 

@@ -57,7 +57,9 @@ namespace {
 #endif
 }
 
-[[maybe_unused]] inline float from_bfloat(uint16_t b) { return from_bits(static_cast<uint32_t>(b) << 16); }
+[[maybe_unused]] inline float from_bfloat(uint16_t b) {
+  return from_bits(static_cast<uint32_t>(b) << 16);
+}
 
 // NaN stays NaN.
 [[maybe_unused]] inline uint16_t to_bfloat(float f) {

@@ -8,8 +8,8 @@ namespace fovea {
 namespace {
 
 template <bool HALF>
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_kv_append_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_kv_append_args *>(args);
   int64_t rows = live_rows(a->x);
   if (rows < 0) return FOVEA_E_RANGE;
   int64_t heads = a->cache.dim[1];
@@ -18,7 +18,8 @@ int32_t run_(Run& run, const void* args) {
   for (int64_t t = 0; t < rows; t++) {
     int32_t pos = i32(a->pos)[t];
     int32_t seq = i32(a->seq)[t];
-    if (pos < 0 || pos / places >= a->pages.dim[1] || seq < 0 || seq >= a->pages.dim[0]) return FOVEA_E_RANGE;
+    if (pos < 0 || pos / places >= a->pages.dim[1] || seq < 0 || seq >= a->pages.dim[0])
+      return FOVEA_E_RANGE;
     int32_t page = i32(a->pages)[int64_t{seq} * a->pages.dim[1] + pos / places];
     if (page < 0 || page >= a->cache.dim[0]) return FOVEA_E_RANGE;
   }
@@ -27,10 +28,10 @@ int32_t run_(Run& run, const void* args) {
       int32_t pos = i32(a->pos)[t];
       int64_t page = i32(a->pages)[int64_t{i32(a->seq)[t]} * a->pages.dim[1] + pos / places];
       for (int64_t h = 0; h < heads; h++) {
-        const float* x = f32(a->x) + (t * heads + h) * width;
+        const float *x = f32(a->x) + (t * heads + h) * width;
         int64_t at = ((page * heads + h) * places + pos % places) * width;
         if constexpr (HALF) {
-          auto* y = static_cast<uint16_t*>(a->y.data) + at;
+          auto *y = static_cast<uint16_t *>(a->y.data) + at;
           for (int64_t i = 0; i < width; i++) y[i] = to_half(x[i]);
         } else {
           memcpy(out32(a->y) + at, x, static_cast<size_t>(width) * 4);
@@ -41,21 +42,24 @@ int32_t run_(Run& run, const void* args) {
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_kv_append_args*>(args);
-  if (!sane(a->cache) || a->cache.rank != 4 || !sane(a->y) || !same_sizes(a->cache, a->y)) return "cache must be [Pg,Hk,Ps,Dh]";
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_kv_append_args *>(args);
+  if (!sane(a->cache) || a->cache.rank != 4 || !sane(a->y) || !same_sizes(a->cache, a->y))
+    return "cache must be [Pg,Hk,Ps,Dh]";
   if (a->y.data != a->cache.data) return "the output must be the cache itself";
   if (!is(a->x, FOVEA_F32, 3) || a->x.dim[1] != a->cache.dim[1] || a->x.dim[2] != a->cache.dim[3])
     return "x must be f32 [T,Hk,Dh] with the cache's heads";
-  if (!is(a->pos, FOVEA_I32, 1) || !is(a->seq, FOVEA_I32, 1) || a->pos.dim[0] != a->x.dim[0] || a->seq.dim[0] != a->x.dim[0])
+  if (!is(a->pos, FOVEA_I32, 1) || !is(a->seq, FOVEA_I32, 1) || a->pos.dim[0] != a->x.dim[0] ||
+      a->seq.dim[0] != a->x.dim[0])
     return "pos and seq must be i32 [T]";
   if (!is(a->pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
   return nullptr;
 }
 
-const Kernel kernels[] = {
-    {"kv_append", "f32,f32,i32,i32,i32->f32", FOVEA_VARIANT, sizeof(fovea_kv_append_args), run_<false>, rejects, no_scratch},
-    {"kv_append", "f16,f32,i32,i32,i32->f16", FOVEA_VARIANT, sizeof(fovea_kv_append_args), run_<true>, rejects, no_scratch}};
+const Kernel kernels[] = {{"kv_append", "f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_kv_append_args), run_<false>, rejects, no_scratch},
+                          {"kv_append", "f16,f32,i32,i32,i32->f16", FOVEA_VARIANT,
+                           sizeof(fovea_kv_append_args), run_<true>, rejects, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(kv_append)

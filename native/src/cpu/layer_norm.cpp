@@ -9,18 +9,18 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_layer_norm_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_layer_norm_args *>(args);
   int64_t rows = live_rows(a->x);
   if (rows < 0) return FOVEA_E_RANGE;
   int64_t width = a->x.dim[1];
   float eps = static_cast<float>(a->eps);
-  const float* g = f32(a->g);
-  const float* b = f32(a->b);
+  const float *g = f32(a->g);
+  const float *b = f32(a->b);
   ranges(run, rows, 4, [&](int64_t from, int64_t to, int) {
     for (int64_t t = from; t < to; t++) {
-      const float* x = f32(a->x) + t * width;
-      float* y = out32(a->y) + t * width;
+      const float *x = f32(a->x) + t * width;
+      float *y = out32(a->y) + t * width;
       float mean = sum_of(width, [&](int64_t i) { return x[i]; }) / static_cast<float>(width);
       float squares = sum_of(width, [&](int64_t i) { return (x[i] - mean) * (x[i] - mean); });
       float scale = 1.f / sqrtf(squares / static_cast<float>(width) + eps);
@@ -30,16 +30,17 @@ int32_t run_(Run& run, const void* args) {
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_layer_norm_args*>(args);
-  if (!is(a->x, FOVEA_F32, 2) || !is(a->y, FOVEA_F32, 2) || !same_sizes(a->x, a->y)) return "x and y must be f32 [N,E]";
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_layer_norm_args *>(args);
+  if (!is(a->x, FOVEA_F32, 2) || !is(a->y, FOVEA_F32, 2) || !same_sizes(a->x, a->y))
+    return "x and y must be f32 [N,E]";
   if (!is(a->g, FOVEA_F32, 1) || a->g.dim[0] != a->x.dim[1]) return "g must be f32 [E]";
   if (!is(a->b, FOVEA_F32, 1) || a->b.dim[0] != a->x.dim[1]) return "b must be f32 [E]";
   return nullptr;
 }
 
-const Kernel kernels[] = {
-    {"layer_norm", "f32,f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_layer_norm_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"layer_norm", "f32,f32,f32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_layer_norm_args), run_, rejects, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(layer_norm)

@@ -28,19 +28,25 @@ namespace {
   return x < -87.3f ? 0.f : p * scale;
 }
 
-[[maybe_unused]] inline __attribute__((always_inline)) float sigmoid(float x) { return 1.f / (1.f + exp_(-x)); }
+[[maybe_unused]] inline __attribute__((always_inline)) float sigmoid(float x) {
+  return 1.f / (1.f + exp_(-x));
+}
 
 // x * sigmoid(1.702 x)
-[[maybe_unused]] inline __attribute__((always_inline)) float quick_gelu(float x) { return x * sigmoid(1.702f * x); }
+[[maybe_unused]] inline __attribute__((always_inline)) float quick_gelu(float x) {
+  return x * sigmoid(1.702f * x);
+}
 
 // x * sigmoid(x)
-[[maybe_unused]] inline __attribute__((always_inline)) float silu(float x) { return x * sigmoid(x); }
+[[maybe_unused]] inline __attribute__((always_inline)) float silu(float x) {
+  return x * sigmoid(x);
+}
 
 constexpr int LANES = 16;
 
 // f(0) + ... + f(n - 1) in sixteen sums side by side, so that the compiler has a vector to work with.
 template <class F>
-inline __attribute__((always_inline)) float sum_of(int64_t n, F&& f) {
+inline __attribute__((always_inline)) float sum_of(int64_t n, F &&f) {
   float lanes[LANES] = {};
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES)
@@ -51,12 +57,12 @@ inline __attribute__((always_inline)) float sum_of(int64_t n, F&& f) {
   return lanes[0];
 }
 
-[[maybe_unused]] inline float dot(const float* a, const float* b, int64_t n) {
+[[maybe_unused]] inline float dot(const float *a, const float *b, int64_t n) {
   return sum_of(n, [&](int64_t i) { return a[i] * b[i]; });
 }
 
 // x[0..n) becomes its softmax; n >= 1.
-[[maybe_unused]] inline void softmax(float* x, int64_t n) {
+[[maybe_unused]] inline void softmax(float *x, int64_t n) {
   float most[LANES];
   for (int l = 0; l < LANES; l++) most[l] = x[0];
   int64_t i = 0;

@@ -17,19 +17,22 @@ struct Shape {
   int64_t heads, key_heads, width, places, table, longest;
 };
 
-Shape shape(const fovea_paged_attention_args* a) {
-  return {a->q.dim[1], a->k.dim[1], a->k.dim[3], a->k.dim[2], a->pages.dim[1], int64_t{a->pages.dim[1]} * a->k.dim[2]};
+Shape shape(const fovea_paged_attention_args *a) {
+  return {a->q.dim[1], a->k.dim[1],     a->k.dim[3],
+          a->k.dim[2], a->pages.dim[1], int64_t{a->pages.dim[1]} * a->k.dim[2]};
 }
 
 template <bool HALF>
-const float* widened(const fovea_tensor& cache, int64_t at, int64_t n, float* to) {
+const float *widened(const fovea_tensor &cache, int64_t at, int64_t n, float *to) {
   if constexpr (HALF) {
-    auto* from = static_cast<const uint16_t*>(cache.data) + at;
+    auto *from = static_cast<const uint16_t *>(cache.data) + at;
     int64_t i = 0;
 #if defined(__AVX512F__)
-    for (; i + 16 <= n; i += 16) _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(from + i))));
+    for (; i + 16 <= n; i += 16)
+      _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from + i))));
 #elif defined(__F16C__)
-    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(from + i))));
+    for (; i + 8 <= n; i += 8)
+      _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
 #endif
     for (; i < n; i++) to[i] = from_half(from[i]);
     return to;
@@ -41,8 +44,8 @@ const float* widened(const fovea_tensor& cache, int64_t at, int64_t n, float* to
 }
 
 template <bool HALF>
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_paged_attention_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_paged_attention_args *>(args);
   Shape s = shape(a);
   int64_t rows = live_rows(a->q);
   if (rows < 0) return FOVEA_E_RANGE;
@@ -55,25 +58,26 @@ int32_t run_(Run& run, const void* args) {
     }
   }
   float scale = static_cast<float>(a->scale);
-  int64_t per_thread = (QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16;
+  int64_t per_thread =
+      (QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16;
   int64_t groups = (rows + QUERIES - 1) / QUERIES;
   each(run, groups * s.heads, [&](int64_t index, int thread) {
     int64_t from = index / s.heads * QUERIES;
     int64_t h = index % s.heads;
     int64_t count = rows - from < QUERIES ? rows - from : QUERIES;
-    float* score = reinterpret_cast<float*>(run.scratch) + thread * per_thread;
-    float* page_copy = score + QUERIES * s.longest;
-    float* sums = page_copy + s.places * s.width;
-    const int32_t* pos = i32(a->pos) + from;
-    const int32_t* seq = i32(a->seq) + from;
+    float *score = reinterpret_cast<float *>(run.scratch) + thread * per_thread;
+    float *page_copy = score + QUERIES * s.longest;
+    float *sums = page_copy + s.places * s.width;
+    const int32_t *pos = i32(a->pos) + from;
+    const int32_t *seq = i32(a->seq) + from;
     for (int64_t i = 0; i < count * s.width; i++) sums[i] = 0;
     for (int pass = 0; pass < 2; pass++) {  // keys, then values
-      const fovea_tensor& cache = pass == 0 ? a->k : a->v;
+      const fovea_tensor &cache = pass == 0 ? a->k : a->v;
       for (int64_t p = 0; p * s.places < s.longest; p++) {
         int64_t first = p * s.places;
         bool any = false;
         int64_t loaded = -1;
-        const float* data = nullptr;
+        const float *data = nullptr;
         for (int64_t r = 0; r < count; r++) {
           if (pos[r] < first) continue;
           any = true;
@@ -84,12 +88,12 @@ int32_t run_(Run& run, const void* args) {
             loaded = page;
           }
           int64_t n = pos[r] + 1 - first < s.places ? pos[r] + 1 - first : s.places;
-          float* w = score + r * s.longest + first;
+          float *w = score + r * s.longest + first;
           if (pass == 0) {
-            const float* q = f32(a->q) + ((from + r) * s.heads + h) * s.width;
+            const float *q = f32(a->q) + ((from + r) * s.heads + h) * s.width;
             for (int64_t j = 0; j < n; j++) w[j] = scale * dot(q, data + j * s.width, s.width);
           } else {
-            float* y = sums + r * s.width;
+            float *y = sums + r * s.width;
             for (int64_t j = 0; j < n; j++) {
               float weight = w[j];
               for (int64_t i = 0; i < s.width; i++) y[i] += weight * data[j * s.width + i];
@@ -103,33 +107,38 @@ int32_t run_(Run& run, const void* args) {
       }
     }
     for (int64_t r = 0; r < count; r++)
-      memcpy(out32(a->y) + ((from + r) * s.heads + h) * s.width, sums + r * s.width, static_cast<size_t>(s.width) * 4);
+      memcpy(out32(a->y) + ((from + r) * s.heads + h) * s.width, sums + r * s.width,
+             static_cast<size_t>(s.width) * 4);
   });
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_paged_attention_args*>(args);
-  if (!is(a->q, FOVEA_F32, 3) || !is(a->y, FOVEA_F32, 3) || !same_sizes(a->q, a->y)) return "q and y must be f32 [T,H,Dh]";
-  if (!sane(a->k) || !sane(a->v) || a->k.rank != 4 || a->k.dtype != a->v.dtype || !same_sizes(a->k, a->v))
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_paged_attention_args *>(args);
+  if (!is(a->q, FOVEA_F32, 3) || !is(a->y, FOVEA_F32, 3) || !same_sizes(a->q, a->y))
+    return "q and y must be f32 [T,H,Dh]";
+  if (!sane(a->k) || !sane(a->v) || a->k.rank != 4 || a->k.dtype != a->v.dtype ||
+      !same_sizes(a->k, a->v))
     return "k and v must be [Pg,Hk,Ps,Dh] of one type";
-  if (a->k.dim[3] != a->q.dim[2] || a->q.dim[1] % a->k.dim[1] != 0) return "heads of q and k must fit";
-  if (!is(a->pos, FOVEA_I32, 1) || !is(a->seq, FOVEA_I32, 1) || a->pos.dim[0] != a->q.dim[0] || a->seq.dim[0] != a->q.dim[0])
+  if (a->k.dim[3] != a->q.dim[2] || a->q.dim[1] % a->k.dim[1] != 0)
+    return "heads of q and k must fit";
+  if (!is(a->pos, FOVEA_I32, 1) || !is(a->seq, FOVEA_I32, 1) || a->pos.dim[0] != a->q.dim[0] ||
+      a->seq.dim[0] != a->q.dim[0])
     return "pos and seq must be i32 [T]";
   if (!is(a->pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
   return nullptr;
 }
 
-int64_t scratch(const void* args, int threads) {
-  Shape s = shape(static_cast<const fovea_paged_attention_args*>(args));
-  return int64_t{4} * threads * ((QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16);
+int64_t scratch(const void *args, int threads) {
+  Shape s = shape(static_cast<const fovea_paged_attention_args *>(args));
+  return int64_t{4} * threads *
+         ((QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16);
 }
 
-const Kernel kernels[] = {
-    {"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT, sizeof(fovea_paged_attention_args), run_<false>,
-     rejects, scratch},
-    {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT, sizeof(fovea_paged_attention_args), run_<true>,
-     rejects, scratch}};
+const Kernel kernels[] = {{"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<false>, rejects, scratch},
+                          {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<true>, rejects, scratch}};
 
 }  // namespace
 FOVEA_KERNELS(paged_attention)

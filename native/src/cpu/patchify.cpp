@@ -5,35 +5,37 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_patchify_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_patchify_args *>(args);
   int64_t p = a->patch;
   int64_t channels = a->pixels.dim[0], height = a->pixels.dim[1], width = a->pixels.dim[2];
   int64_t across = width / p;
   each(run, height / p, [&](int64_t py, int) {
     for (int64_t px = 0; px < across; px++) {
-      float* y = out32(a->y) + (py * across + px) * channels * p * p;
+      float *y = out32(a->y) + (py * across + px) * channels * p * p;
       for (int64_t c = 0; c < channels; c++)
         for (int64_t dy = 0; dy < p; dy++, y += p)
-          memcpy(y, f32(a->pixels) + (c * height + py * p + dy) * width + px * p, static_cast<size_t>(p) * 4);
+          memcpy(y, f32(a->pixels) + (c * height + py * p + dy) * width + px * p,
+                 static_cast<size_t>(p) * 4);
     }
   });
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_patchify_args*>(args);
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_patchify_args *>(args);
   if (!is(a->pixels, FOVEA_F32, 3)) return "pixels must be f32 [C,Y,X]";
   int64_t p = a->patch;
-  if (p < 1 || p > 4096 || a->pixels.dim[1] % p != 0 || a->pixels.dim[2] % p != 0) return "Y and X must be multiples of the patch";
+  if (p < 1 || p > 4096 || a->pixels.dim[1] % p != 0 || a->pixels.dim[2] % p != 0)
+    return "Y and X must be multiples of the patch";
   if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->pixels.dim[1] / p * (a->pixels.dim[2] / p) ||
       a->y.dim[1] != a->pixels.dim[0] * p * p)
     return "y must be f32 [P,C*patch*patch]";
   return nullptr;
 }
 
-const Kernel kernels[] = {
-    {"patchify", "f32->f32", FOVEA_VARIANT, sizeof(fovea_patchify_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"patchify", "f32->f32", FOVEA_VARIANT, sizeof(fovea_patchify_args), run_,
+                           rejects, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(patchify)

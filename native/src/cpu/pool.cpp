@@ -37,10 +37,10 @@ Pool::~Pool() {
     epoch_.fetch_add(1);
   }
   wake_.notify_all();
-  for (auto& w : workers_) w.join();
+  for (auto &w : workers_) w.join();
 }
 
-void Pool::run(int64_t count, Body body, void* context) {
+void Pool::run(int64_t count, Body body, void *context) {
   if (count <= 0) return;
   if (count == 1 || threads_ == 1) {
     for (int64_t i = 0; i < count; i++) body(context, i, 0);
@@ -53,7 +53,8 @@ void Pool::run(int64_t count, Body body, void* context) {
   open_.store(true);
   epoch_.fetch_add(1);
   if (sleeping_.load() > 0) {
-    std::lock_guard lock(mutex_);  // a thread about to sleep has either seen the new epoch or is waiting by now
+    std::lock_guard lock(
+        mutex_);  // a thread about to sleep has either seen the new epoch or is waiting by now
     wake_.notify_all();
   }
   take(0);
@@ -69,7 +70,8 @@ void Pool::run(int64_t count, Body body, void* context) {
 }
 
 void Pool::take(int thread) {
-  for (int64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) body_(context_, i, thread);
+  for (int64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1))
+    body_(context_, i, thread);
 }
 
 void Pool::work(int thread) {
@@ -90,6 +92,8 @@ void Pool::work(int thread) {
   }
 }
 
-void parallel(Pool* pool, int64_t count, Body body, void* context) { pool->run(count, body, context); }
+void parallel(Pool *pool, int64_t count, Body body, void *context) {
+  pool->run(count, body, context);
+}
 
 }  // namespace fovea

@@ -15,13 +15,13 @@ class Pool {
   // The caller of run() is one of the threads.
   explicit Pool(int threads);
   ~Pool();
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
+  Pool(const Pool &) = delete;
+  Pool &operator=(const Pool &) = delete;
 
   int threads() const { return threads_; }
 
   // Runs body(context, i, thread) for every i in [0, count), each once; returns when all are done.
-  void run(int64_t count, Body body, void* context);
+  void run(int64_t count, Body body, void *context);
 
  private:
   void take(int thread);
@@ -39,7 +39,7 @@ class Pool {
   alignas(64) std::atomic<int64_t> next_{0};
   // Written while open_ is false and nobody is active.
   Body body_ = nullptr;
-  void* context_ = nullptr;
+  void *context_ = nullptr;
   int64_t count_ = 0;
 };
 

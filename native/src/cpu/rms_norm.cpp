@@ -8,17 +8,17 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_rms_norm_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_rms_norm_args *>(args);
   int64_t rows = live_rows(a->x);
   if (rows < 0) return FOVEA_E_RANGE;
   int64_t width = a->x.dim[1];
   float eps = static_cast<float>(a->eps);
-  const float* g = f32(a->g);
+  const float *g = f32(a->g);
   ranges(run, rows, 4, [&](int64_t from, int64_t to, int) {
     for (int64_t t = from; t < to; t++) {
-      const float* x = f32(a->x) + t * width;
-      float* y = out32(a->y) + t * width;
+      const float *x = f32(a->x) + t * width;
+      float *y = out32(a->y) + t * width;
       float sum = dot(x, x, width);
       float scale = 1.f / sqrtf(sum / static_cast<float>(width) + eps);
       for (int64_t i = 0; i < width; i++) y[i] = x[i] * scale * g[i];
@@ -27,15 +27,16 @@ int32_t run_(Run& run, const void* args) {
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_rms_norm_args*>(args);
-  if (!is(a->x, FOVEA_F32, 2) || !is(a->y, FOVEA_F32, 2) || !same_sizes(a->x, a->y)) return "x and y must be f32 [T,D]";
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_rms_norm_args *>(args);
+  if (!is(a->x, FOVEA_F32, 2) || !is(a->y, FOVEA_F32, 2) || !same_sizes(a->x, a->y))
+    return "x and y must be f32 [T,D]";
   if (!is(a->g, FOVEA_F32, 1) || a->g.dim[0] != a->x.dim[1]) return "g must be f32 [D]";
   return nullptr;
 }
 
-const Kernel kernels[] = {
-    {"rms_norm", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_rms_norm_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"rms_norm", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_rms_norm_args),
+                           run_, rejects, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(rms_norm)

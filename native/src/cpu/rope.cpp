@@ -8,21 +8,22 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_rope_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_rope_args *>(args);
   int64_t rows = live_rows(a->x);
   if (rows < 0) return FOVEA_E_RANGE;
   int64_t heads = a->x.dim[1];
   int64_t width = a->x.dim[2];
   int64_t half = width / 2;
   bool neighbours = a->neighbours != 0;
-  auto* frequency = reinterpret_cast<double*>(run.scratch);
+  auto *frequency = reinterpret_cast<double *>(run.scratch);
   for (int64_t i = 0; i < half; i++)
-    frequency[i] = a->scale * pow(a->theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
-  auto* tables = reinterpret_cast<float*>(run.scratch + align64(half * 8));
+    frequency[i] =
+        a->scale * pow(a->theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
+  auto *tables = reinterpret_cast<float *>(run.scratch + align64(half * 8));
   ranges(run, rows, 1, [&](int64_t from, int64_t to, int thread) {
-    float* cosine = tables + thread * width;
-    float* sine = cosine + half;
+    float *cosine = tables + thread * width;
+    float *sine = cosine + half;
     for (int64_t t = from; t < to; t++) {
       double pos = i32(a->pos)[t];
       for (int64_t i = 0; i < half; i++) {
@@ -30,8 +31,8 @@ int32_t run_(Run& run, const void* args) {
         sine[i] = static_cast<float>(sin(pos * frequency[i]));
       }
       for (int64_t h = 0; h < heads; h++) {
-        const float* x = f32(a->x) + (t * heads + h) * width;
-        float* y = out32(a->y) + (t * heads + h) * width;
+        const float *x = f32(a->x) + (t * heads + h) * width;
+        float *y = out32(a->y) + (t * heads + h) * width;
         for (int64_t i = 0; i < half; i++) {
           int64_t first = neighbours ? 2 * i : i;
           int64_t second = neighbours ? 2 * i + 1 : i + half;
@@ -46,16 +47,17 @@ int32_t run_(Run& run, const void* args) {
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_rope_args*>(args);
-  if (!is(a->x, FOVEA_F32, 3) || !is(a->y, FOVEA_F32, 3) || !same_sizes(a->x, a->y)) return "x and y must be f32 [T,H,Dh]";
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_rope_args *>(args);
+  if (!is(a->x, FOVEA_F32, 3) || !is(a->y, FOVEA_F32, 3) || !same_sizes(a->x, a->y))
+    return "x and y must be f32 [T,H,Dh]";
   if (a->x.dim[2] % 2 != 0) return "Dh must be even";
   if (!is(a->pos, FOVEA_I32, 1) || a->pos.dim[0] != a->x.dim[0]) return "pos must be i32 [T]";
   return nullptr;
 }
 
-int64_t scratch(const void* args, int threads) {
-  auto* a = static_cast<const fovea_rope_args*>(args);
+int64_t scratch(const void *args, int threads) {
+  auto *a = static_cast<const fovea_rope_args *>(args);
   return align64(a->x.dim[2] / 2 * 8) + int64_t{4} * a->x.dim[2] * threads;
 }
 

@@ -16,28 +16,28 @@ class Pool;
 
 // One op's turn: threads to share the work with and memory to work in.
 struct Run {
-  Pool* pool;
+  Pool *pool;
   int threads;
-  uint8_t* scratch;
+  uint8_t *scratch;
 };
 
 // Runs body(context, index, thread) for every index in [0, count) on the pool's threads, in any order, each once.
-using Body = void (*)(void* context, int64_t index, int thread);
-void parallel(Pool* pool, int64_t count, Body body, void* context);
+using Body = void (*)(void *context, int64_t index, int thread);
+void parallel(Pool *pool, int64_t count, Body body, void *context);
 
 // A line of the kernel table.
 struct Kernel {
-  const char* op;
-  const char* signature;
-  const char* variant;
+  const char *op;
+  const char *signature;
+  const char *variant;
   int32_t args_bytes;
-  int32_t (*run)(Run& run, const void* args);
-  const char* (*rejects)(const void* args);
-  int64_t (*scratch)(const void* args, int threads);
+  int32_t (*run)(Run &run, const void *args);
+  const char *(*rejects)(const void *args);
+  int64_t (*scratch)(const void *args, int threads);
 };
 
 struct KernelList {
-  const Kernel* kernels;
+  const Kernel *kernels;
   int count;
 };
 
@@ -52,30 +52,31 @@ struct KernelList {
 #define FOVEA_VARIANT FOVEA_TEXT(FOVEA_TIER)
 
 // Puts an array of Kernel named `kernels` into the table as this op's list for this tier.
-#define FOVEA_KERNELS(op)                     \
-  extern const KernelList FOVEA_NAME(op);     \
-  const KernelList FOVEA_NAME(op) = {kernels, \
-                                     static_cast<int>(sizeof kernels / sizeof *kernels)};
+#define FOVEA_KERNELS(op)                 \
+  extern const KernelList FOVEA_NAME(op); \
+  const KernelList FOVEA_NAME(op) = {kernels, static_cast<int>(sizeof kernels / sizeof *kernels)};
 
 namespace fovea {
 namespace {
 
-[[maybe_unused]] inline int64_t elements(const fovea_tensor& t) {
+[[maybe_unused]] inline int64_t elements(const fovea_tensor &t) {
   int64_t n = 1;
   for (int i = 0; i < t.rank; i++) n *= t.dim[i];
   return n;
 }
 
 // Rows of the leading axis that count in this run; -1 if the number makes no sense.
-[[maybe_unused]] inline int64_t live_rows(const fovea_tensor& t) {
+[[maybe_unused]] inline int64_t live_rows(const fovea_tensor &t) {
   if (!t.live) return t.dim[0];
   int32_t n = *t.live;
   return n < 0 || n > t.dim[0] ? -1 : n;
 }
 
-[[maybe_unused]] inline int64_t row_elements(const fovea_tensor& t) { return elements(t) / t.dim[0]; }
+[[maybe_unused]] inline int64_t row_elements(const fovea_tensor &t) {
+  return elements(t) / t.dim[0];
+}
 
-[[maybe_unused]] inline bool same_sizes(const fovea_tensor& a, const fovea_tensor& b) {
+[[maybe_unused]] inline bool same_sizes(const fovea_tensor &a, const fovea_tensor &b) {
   if (a.rank != b.rank) return false;
   for (int i = 0; i < a.rank; i++)
     if (a.dim[i] != b.dim[i]) return false;
@@ -83,7 +84,7 @@ namespace {
 }
 
 // Every size at least 1 and the product within reason; data present.
-[[maybe_unused]] inline bool sane(const fovea_tensor& t) {
+[[maybe_unused]] inline bool sane(const fovea_tensor &t) {
   if (!t.data || t.rank < 1 || t.rank > 4) return false;
   int64_t n = 1;
   for (int i = 0; i < t.rank; i++) {
@@ -93,30 +94,35 @@ namespace {
   return true;
 }
 
-[[maybe_unused]] inline bool is(const fovea_tensor& t, int dtype, int rank) {
+[[maybe_unused]] inline bool is(const fovea_tensor &t, int dtype, int rank) {
   return sane(t) && t.dtype == dtype && t.rank == rank;
 }
 
-[[maybe_unused]] inline const float* f32(const fovea_tensor& t) { return static_cast<const float*>(t.data); }
-[[maybe_unused]] inline float* out32(const fovea_tensor& t) { return static_cast<float*>(t.data); }
-[[maybe_unused]] inline const int32_t* i32(const fovea_tensor& t) { return static_cast<const int32_t*>(t.data); }
+[[maybe_unused]] inline const float *f32(const fovea_tensor &t) {
+  return static_cast<const float *>(t.data);
+}
+[[maybe_unused]] inline float *out32(const fovea_tensor &t) { return static_cast<float *>(t.data); }
+[[maybe_unused]] inline const int32_t *i32(const fovea_tensor &t) {
+  return static_cast<const int32_t *>(t.data);
+}
 
 template <class F>
-void each(Run& run, int64_t count, F&& f) {
+void each(Run &run, int64_t count, F &&f) {
   parallel(
-      run.pool, count, [](void* c, int64_t i, int thread) { (*static_cast<F*>(c))(i, thread); }, &f);
+      run.pool, count, [](void *c, int64_t i, int thread) { (*static_cast<F *>(c))(i, thread); },
+      &f);
 }
 
 // Splits [0, n) into pieces of `grain` and runs f(from, to, thread) on each.
 template <class F>
-void ranges(Run& run, int64_t n, int64_t grain, F&& f) {
+void ranges(Run &run, int64_t n, int64_t grain, F &&f) {
   each(run, (n + grain - 1) / grain, [&](int64_t i, int thread) {
     int64_t from = i * grain;
     f(from, from + grain < n ? from + grain : n, thread);
   });
 }
 
-[[maybe_unused]] inline int64_t no_scratch(const void*, int) { return 0; }
+[[maybe_unused]] inline int64_t no_scratch(const void *, int) { return 0; }
 
 [[maybe_unused]] inline int64_t align64(int64_t n) { return (n + 63) / 64 * 64; }
 

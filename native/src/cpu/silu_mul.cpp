@@ -6,28 +6,29 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run& run, const void* args) {
-  auto* a = static_cast<const fovea_silu_mul_args*>(args);
+int32_t run_(Run &run, const void *args) {
+  auto *a = static_cast<const fovea_silu_mul_args *>(args);
   int64_t rows = live_rows(a->y);
   if (rows < 0) return FOVEA_E_RANGE;
-  const float* g = f32(a->g);
-  const float* u = f32(a->u);
-  float* y = out32(a->y);
+  const float *g = f32(a->g);
+  const float *u = f32(a->u);
+  float *y = out32(a->y);
   ranges(run, rows * row_elements(a->y), 1 << 13, [&](int64_t from, int64_t to, int) {
     for (int64_t i = from; i < to; i++) y[i] = silu(g[i]) * u[i];
   });
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_silu_mul_args*>(args);
-  if (!sane(a->g) || !sane(a->u) || !sane(a->y) || !same_sizes(a->g, a->u) || !same_sizes(a->g, a->y))
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_silu_mul_args *>(args);
+  if (!sane(a->g) || !sane(a->u) || !sane(a->y) || !same_sizes(a->g, a->u) ||
+      !same_sizes(a->g, a->y))
     return "g, u and y must have the same sizes";
   return nullptr;
 }
 
-const Kernel kernels[] = {
-    {"silu_mul", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_silu_mul_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"silu_mul", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_silu_mul_args),
+                           run_, rejects, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(silu_mul)

@@ -14,17 +14,18 @@
 
 namespace fovea {
 
-#define FOVEA_OPS(X)                                                                                        \
-  X(patchify) X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) X(attention) \
-  X(paged_attention) X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
+#define FOVEA_OPS(X)                                                                            \
+  X(patchify)                                                                                   \
+  X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) X(attention) \
+      X(paged_attention) X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define FOVEA_X86 1
 #define DECLARE(op) \
   extern const KernelList op##__scalar, op##__avx2, op##__avx512, op##__avx512_bf16;
-#define ENTRIES(op) \
-  {&op##__scalar, FOVEA_CPU_SCALAR}, {&op##__avx2, FOVEA_CPU_AVX2}, {&op##__avx512, FOVEA_CPU_AVX512}, \
-      {&op##__avx512_bf16, FOVEA_CPU_AVX512_BF16},
+#define ENTRIES(op)                                                 \
+  {&op##__scalar, FOVEA_CPU_SCALAR}, {&op##__avx2, FOVEA_CPU_AVX2}, \
+      {&op##__avx512, FOVEA_CPU_AVX512}, {&op##__avx512_bf16, FOVEA_CPU_AVX512_BF16},
 #else
 #define DECLARE(op) extern const KernelList op##__scalar;
 #define ENTRIES(op) {&op##__scalar, FOVEA_CPU_SCALAR},
@@ -35,28 +36,30 @@ FOVEA_OPS(DECLARE)
 namespace {
 
 struct Line {
-  const Kernel* kernel;
+  const Kernel *kernel;
   int32_t tier;
 };
 
-const std::vector<Line>& table() {
+const std::vector<Line> &table() {
   static const std::vector<Line> lines = [] {
     struct Entry {
-      const KernelList* list;
+      const KernelList *list;
       int32_t tier;
     };
     const Entry entries[] = {FOVEA_OPS(ENTRIES)};
     std::vector<Line> all;
-    for (const Entry& e : entries)
+    for (const Entry &e : entries)
       for (int i = 0; i < e.list->count; i++) all.push_back({&e.list->kernels[i], e.tier});
     return all;
   }();
   return lines;
 }
 
-const Line* line(int64_t index) {
-  const auto& lines = table();
-  return index >= 0 && index < static_cast<int64_t>(lines.size()) ? &lines[static_cast<size_t>(index)] : nullptr;
+const Line *line(int64_t index) {
+  const auto &lines = table();
+  return index >= 0 && index < static_cast<int64_t>(lines.size())
+             ? &lines[static_cast<size_t>(index)]
+             : nullptr;
 }
 
 }  // namespace
@@ -74,10 +77,12 @@ FOVEA_EXPORT int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
 FOVEA_EXPORT int32_t fovea_cpu_best_tier(void) {
 #if defined(FOVEA_X86)
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("f16c"))
     return FOVEA_CPU_SCALAR;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vnni"))
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vnni"))
     return FOVEA_CPU_AVX2;
   return __builtin_cpu_supports("avx512bf16") ? FOVEA_CPU_AVX512_BF16 : FOVEA_CPU_AVX512;
 #else
@@ -87,26 +92,26 @@ FOVEA_EXPORT int32_t fovea_cpu_best_tier(void) {
 
 FOVEA_EXPORT int32_t fovea_cpu_kernel_count(void) { return static_cast<int32_t>(table().size()); }
 
-FOVEA_EXPORT int32_t fovea_cpu_kernel_at(int32_t index, fovea_cpu_kernel* out) {
-  const Line* l = line(index);
+FOVEA_EXPORT int32_t fovea_cpu_kernel_at(int32_t index, fovea_cpu_kernel *out) {
+  const Line *l = line(index);
   if (!l || !out) return FOVEA_E_ARGUMENT;
   *out = {l->kernel->op, l->kernel->signature, l->kernel->variant, l->tier, l->kernel->args_bytes};
   return FOVEA_OK;
 }
 
-FOVEA_EXPORT const char* fovea_cpu_rejects(int32_t index, const void* args) {
-  const Line* l = line(index);
+FOVEA_EXPORT const char *fovea_cpu_rejects(int32_t index, const void *args) {
+  const Line *l = line(index);
   if (!l || !args) return "no such kernel";
   if (l->tier > fovea_cpu_best_tier()) return "this machine lacks the instructions";
   return l->kernel->rejects(args);
 }
 
-FOVEA_EXPORT int64_t fovea_cpu_scratch_bytes(int32_t index, const void* args, int32_t threads) {
-  const Line* l = line(index);
+FOVEA_EXPORT int64_t fovea_cpu_scratch_bytes(int32_t index, const void *args, int32_t threads) {
+  const Line *l = line(index);
   return l && args && threads > 0 ? l->kernel->scratch(args, threads) : 0;
 }
 
-FOVEA_EXPORT int32_t fovea_cpu_open(int32_t threads, fovea_cpu** out) {
+FOVEA_EXPORT int32_t fovea_cpu_open(int32_t threads, fovea_cpu **out) {
   if (!out || threads < 1 || threads > 256) return FOVEA_E_ARGUMENT;
   try {
     *out = new fovea_cpu(threads);
@@ -116,14 +121,14 @@ FOVEA_EXPORT int32_t fovea_cpu_open(int32_t threads, fovea_cpu** out) {
   return FOVEA_OK;
 }
 
-FOVEA_EXPORT void fovea_cpu_close(fovea_cpu* cpu) { delete cpu; }
+FOVEA_EXPORT void fovea_cpu_close(fovea_cpu *cpu) { delete cpu; }
 
-FOVEA_EXPORT int32_t fovea_cpu_run(fovea_cpu* cpu, const fovea_cpu_step* steps, int32_t count, void* scratch,
-                                   int64_t scratch_bytes, int32_t* failed) {
+FOVEA_EXPORT int32_t fovea_cpu_run(fovea_cpu *cpu, const fovea_cpu_step *steps, int32_t count,
+                                   void *scratch, int64_t scratch_bytes, int32_t *failed) {
   if (!cpu || count < 0 || (count > 0 && !steps)) return FOVEA_E_ARGUMENT;
-  Run run{&cpu->pool, cpu->pool.threads(), static_cast<uint8_t*>(scratch)};
+  Run run{&cpu->pool, cpu->pool.threads(), static_cast<uint8_t *>(scratch)};
   for (int32_t i = 0; i < count; i++) {
-    const Line* l = line(steps[i].kernel);
+    const Line *l = line(steps[i].kernel);
     int32_t status = FOVEA_E_ARGUMENT;
     if (l && steps[i].args && l->kernel->scratch(steps[i].args, run.threads) <= scratch_bytes)
       status = l->kernel->run(run, steps[i].args);
@@ -135,23 +140,22 @@ FOVEA_EXPORT int32_t fovea_cpu_run(fovea_cpu* cpu, const fovea_cpu_step* steps, 
   return FOVEA_OK;
 }
 
-FOVEA_EXPORT uint64_t fovea_cpu_read(fovea_cpu* cpu, const void* data, int64_t bytes) {
+FOVEA_EXPORT uint64_t fovea_cpu_read(fovea_cpu *cpu, const void *data, int64_t bytes) {
   if (!cpu || !data || bytes < 0) return 0;
   struct Work {
-    const uint64_t* words;
+    const uint64_t *words;
     int64_t count;
     std::atomic<uint64_t> sum{0};
-  } work{static_cast<const uint64_t*>(data), bytes / 8};
+  } work{static_cast<const uint64_t *>(data), bytes / 8};
   constexpr int64_t PIECE = 1 << 17;  // words: a megabyte
-  cpu->pool.run(
-      (work.count + PIECE - 1) / PIECE,
-      [](void* context, int64_t index, int) {
-        auto* w = static_cast<Work*>(context);
-        int64_t to = (index + 1) * PIECE < w->count ? (index + 1) * PIECE : w->count;
-        uint64_t sum = 0;
-        for (int64_t i = index * PIECE; i < to; i++) sum += w->words[i];
-        w->sum += sum;
-      },
-      &work);
+  cpu->pool.run((work.count + PIECE - 1) / PIECE,
+                [](void *context, int64_t index, int) {
+                  auto *w = static_cast<Work *>(context);
+                  int64_t to = (index + 1) * PIECE < w->count ? (index + 1) * PIECE : w->count;
+                  uint64_t sum = 0;
+                  for (int64_t i = index * PIECE; i < to; i++) sum += w->words[i];
+                  w->sum += sum;
+                },
+                &work);
   return work.sum;
 }

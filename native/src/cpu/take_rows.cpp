@@ -5,8 +5,8 @@
 namespace fovea {
 namespace {
 
-int32_t run_(Run&, const void* args) {
-  auto* a = static_cast<const fovea_take_rows_args*>(args);
+int32_t run_(Run &, const void *args) {
+  auto *a = static_cast<const fovea_take_rows_args *>(args);
   int64_t count = live_rows(a->rows);
   int64_t have = live_rows(a->x);
   if (count < 0 || have < 0) return FOVEA_E_RANGE;
@@ -19,15 +19,17 @@ int32_t run_(Run&, const void* args) {
   return FOVEA_OK;
 }
 
-const char* rejects(const void* args) {
-  auto* a = static_cast<const fovea_take_rows_args*>(args);
-  if (!is(a->x, FOVEA_F32, 2) || !is(a->rows, FOVEA_I32, 1)) return "x must be f32 [T,D] and rows i32 [R]";
-  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->rows.dim[0] || a->y.dim[1] != a->x.dim[1]) return "y must be f32 [R,D]";
+const char *rejects(const void *args) {
+  auto *a = static_cast<const fovea_take_rows_args *>(args);
+  if (!is(a->x, FOVEA_F32, 2) || !is(a->rows, FOVEA_I32, 1))
+    return "x must be f32 [T,D] and rows i32 [R]";
+  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->rows.dim[0] || a->y.dim[1] != a->x.dim[1])
+    return "y must be f32 [R,D]";
   return nullptr;
 }
 
-const Kernel kernels[] = {
-    {"take_rows", "f32,i32->f32", FOVEA_VARIANT, sizeof(fovea_take_rows_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"take_rows", "f32,i32->f32", FOVEA_VARIANT, sizeof(fovea_take_rows_args),
+                           run_, rejects, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(take_rows)
