@@ -1,6 +1,7 @@
 package dev.fovea.weights.convert;
 
 import dev.fovea.error.FileException;
+import dev.fovea.error.InputException;
 import dev.fovea.tensor.Blocks;
 import dev.fovea.tensor.DType;
 import dev.fovea.weights.GgufValue;
@@ -13,8 +14,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Writes any checkpoint as the GGUF pair that {@link GgufPair} lays out, a few rows at a time: memory does not grow with the model.
@@ -28,6 +31,8 @@ public final class Quantizer {
   private final ModelShape shape;
   private final Progress progress;
   private final List<TensorError> errors = new ArrayList<>();
+  private Map<String, GgufValue> decoderNotes = Map.of();
+  private Map<String, GgufValue> imageNotes = Map.of();
   private long done;
   private long total;
 
@@ -63,6 +68,13 @@ public final class Quantizer {
     this.progress = progress;
   }
 
+  /** Adds metadata to each file, behind what {@link GgufPair} writes: what no standard key holds, such as {@code fovea.template}. */
+  public Quantizer noting(Map<String, GgufValue> decoder, Map<String, GgufValue> image) {
+    decoderNotes = Map.copyOf(decoder);
+    imageNotes = Map.copyOf(image);
+    return this;
+  }
+
   /**
    * Writes both files.
    *
@@ -91,9 +103,22 @@ public final class Quantizer {
     done = 0;
     total = bytes(text) + bytes(vision);
     errors.clear();
-    writeFile(decoder, GgufPair.decoderMetadata(shape, decoderType, tokenizer), text);
-    writeFile(image, GgufPair.imageMetadata(shape, imageType), vision);
+    writeFile(
+        decoder, with(decoderNotes, GgufPair.decoderMetadata(shape, decoderType, tokenizer)), text);
+    writeFile(image, with(imageNotes, GgufPair.imageMetadata(shape, imageType)), vision);
     return List.copyOf(errors);
+  }
+
+  /** Keys in alphabetical order, so that the same conversion writes the same bytes. */
+  private static Map<String, GgufValue> with(
+      Map<String, GgufValue> notes, Map<String, GgufValue> metadata) {
+    Map<String, GgufValue> all = new LinkedHashMap<>(metadata);
+    new TreeMap<>(notes).forEach((key, value) -> {
+      if (all.putIfAbsent(key, value) != null) {
+        throw new InputException("metadata " + key + " is written by the converter itself");
+      }
+    });
+    return all;
   }
 
   private static long bytes(List<GgufPair.Entry> entries) {

@@ -12,6 +12,7 @@ import dev.fovea.tensor.Blocks;
 import dev.fovea.tensor.DType;
 import dev.fovea.weights.Checkpoint;
 import dev.fovea.weights.GgufFile;
+import dev.fovea.weights.GgufValue;
 import dev.fovea.weights.TensorSpec;
 import dev.fovea.weights.TensorWriter;
 import dev.fovea.weights.WeightTensor;
@@ -148,6 +149,38 @@ class QuantizerTest {
       assertFalse(image.has("clip.vision.feature_layer"));
       assertEquals(DType.F16, type(image, "v.patch_embd.weight"));
       assertEquals(List.of(64L, 32L), tensor(image, "v.blk.0.ffn_down.weight").dims(), "fc1");
+    }
+  }
+
+  @Test
+  void notesAreAddedAndDoNotReplace() {
+    new Synth(MLP, 5, QUIET).writeDirectory(folder.resolve("hf"), DType.F16);
+    try (Checkpoint hf = Checkpoint.open(folder.resolve("hf"))) {
+      new Quantizer(new Weights(hf), MLP, QUIET)
+          .noting(
+              Map.of("fovea.template", GgufValue.of("chatspot")),
+              Map.of("fovea.image_mode", GgufValue.of("pad")))
+          .write(
+              folder.resolve("m.gguf"),
+              folder.resolve("m-mm.gguf"),
+              DType.Q8_0,
+              DType.F16,
+              TOKENIZER);
+      Quantizer replacing = new Quantizer(new Weights(hf), MLP, QUIET)
+          .noting(Map.of("llama.block_count", GgufValue.u32(1)), Map.of());
+      assertThrows(
+          InputException.class,
+          () -> replacing.write(
+              folder.resolve("r.gguf"),
+              folder.resolve("r-mm.gguf"),
+              DType.Q8_0,
+              DType.F16,
+              TOKENIZER));
+    }
+    try (Checkpoint checkpoint =
+        Checkpoint.open(List.of(folder.resolve("m.gguf"), folder.resolve("m-mm.gguf")))) {
+      assertEquals("chatspot", ((GgufFile) checkpoint.files().getFirst()).text("fovea.template"));
+      assertEquals("pad", ((GgufFile) checkpoint.files().getLast()).text("fovea.image_mode"));
     }
   }
 
