@@ -204,6 +204,13 @@ int32_t fovea_cpu_open(int32_t threads, fovea_cpu **out);
 void fovea_cpu_close(fovea_cpu *cpu);
 
 /*
+ * Zeroed memory, aligned to a page at least, that takes no physical memory before it is first written: a key-value cache
+ * is as large as the longest conversations, and most are short. NULL: there is none. Given back by fovea_cpu_free.
+ */
+void *fovea_cpu_allocate(int64_t bytes);
+void fovea_cpu_free(void *memory, int64_t bytes);
+
+/*
  * Runs the steps in order on the calling thread and the context's workers. One run at a time per context. On failure
  * returns the status and writes the index of the step to *failed.
  */

@@ -1,5 +1,11 @@
 // The kernel table and the C ABI.
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#else
+#include <stdlib.h>
+#endif
+
 #include <new>
 #include <vector>
 
@@ -122,6 +128,25 @@ FOVEA_EXPORT int32_t fovea_cpu_open(int32_t threads, fovea_cpu **out) {
 }
 
 FOVEA_EXPORT void fovea_cpu_close(fovea_cpu *cpu) { delete cpu; }
+
+FOVEA_EXPORT void* fovea_cpu_allocate(int64_t bytes) {
+  if (bytes < 1) return nullptr;
+#if defined(__unix__) || defined(__APPLE__)
+  void* memory = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+#else
+  return calloc(1, static_cast<size_t>(bytes));
+#endif
+}
+
+FOVEA_EXPORT void fovea_cpu_free(void* memory, int64_t bytes) {
+  if (!memory) return;
+#if defined(__unix__) || defined(__APPLE__)
+  munmap(memory, static_cast<size_t>(bytes));
+#else
+  free(memory);
+#endif
+}
 
 FOVEA_EXPORT int32_t fovea_cpu_run(fovea_cpu *cpu, const fovea_cpu_step *steps, int32_t count,
                                    void *scratch, int64_t scratch_bytes, int32_t *failed) {

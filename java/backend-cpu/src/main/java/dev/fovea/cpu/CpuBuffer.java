@@ -17,7 +17,7 @@ final class CpuBuffer implements Buffer {
   CpuBuffer(TensorType type) {
     this.type = type;
     this.own = Arena.ofShared();
-    this.data = own.allocate(type.bytes(), 64);
+    this.data = Library.allocate(type.bytes(), own);
   }
 
   /** Somebody else's memory. */

@@ -46,7 +46,7 @@ final class CpuExecutable implements Executable {
   CpuExecutable(CpuDevice device, Plan plan, Map<String, Buffer> bound) {
     this.device = device;
     this.plan = plan;
-    this.arena = own.allocate(Math.max(plan.arenaBytes(), 64), 64);
+    this.arena = Library.allocate(Math.max(plan.arenaBytes(), 64), own);
     this.live = own.allocate(4L * LIVE.length, 4);
     this.failed = own.allocate(JAVA_INT);
     bind(bound);
@@ -72,7 +72,7 @@ final class CpuExecutable implements Executable {
       scratchBytes = Math.max(
           scratchBytes, Library.scratchBytes(kernel.entry().index(), args, device.threads()));
     }
-    this.scratch = own.allocate(scratchBytes, 64);
+    this.scratch = Library.allocate(scratchBytes, own);
   }
 
   private void bind(Map<String, Buffer> bound) {

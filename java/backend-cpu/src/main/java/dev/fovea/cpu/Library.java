@@ -67,6 +67,8 @@ final class Library {
   private final MethodHandle open;
   private final MethodHandle close;
   private final MethodHandle read;
+  private final MethodHandle allocate;
+  private final MethodHandle free;
 
   /** Constant once loaded, so that a step costs one direct call. */
   private static final MethodHandle RUN = LOADED == null ? failing() : LOADED.run;
@@ -96,6 +98,8 @@ final class Library {
         symbols,
         "fovea_cpu_read",
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    allocate = bind(symbols, "fovea_cpu_allocate", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
+    free = bind(symbols, "fovea_cpu_free", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG));
   }
 
   private static MethodHandle failing() {
@@ -208,6 +212,29 @@ final class Library {
   static long read(long cpu, MemorySegment data) {
     try {
       return (long) get().read.invokeExact(cpu, data.address(), data.byteSize());
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** Zeroed memory that is taken from the machine as it is first written, and given back with the arena. */
+  static MemorySegment allocate(long bytes, Arena arena) {
+    try {
+      Library library = get();
+      long address = (long) library.allocate.invokeExact(bytes);
+      if (address == 0) {
+        throw new BackendException("no memory for " + bytes + " bytes");
+      }
+      return MemorySegment.ofAddress(address)
+          .reinterpret(bytes, arena, memory -> library.free(memory, bytes));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  private void free(MemorySegment memory, long bytes) {
+    try {
+      free.invokeExact(memory.address(), bytes);
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -244,7 +244,7 @@ final class GgufPair {
         integer(g, "tokenizer.ggml.padding_token_id", -1),
         !g.has("tokenizer.ggml.add_bos_token") || g.bool("tokenizer.ggml.add_bos_token"),
         !g.has("tokenizer.ggml.add_space_prefix") || g.bool("tokenizer.ggml.add_space_prefix"),
-        g.has("fovea.tokenizer.legacy") && g.bool("fovea.tokenizer.legacy"),
+        !g.has("fovea.tokenizer.legacy") || g.bool("fovea.tokenizer.legacy"),
         true,
         false,
         List.of());
