@@ -32,8 +32,9 @@ final class LlavaDirectory {
               + config.text("model_type"));
     }
     List<Path> paths = new ArrayList<>(List.of(folder));
-    if (options.vision() != null) {
-      paths.add(options.vision());
+    Path tower = tower(folder, config, options);
+    if (tower != null && holdsWeights(tower)) {
+      paths.add(tower);
     }
     Checkpoint checkpoint = Checkpoint.open(paths);
     try {
@@ -44,15 +45,15 @@ final class LlavaDirectory {
             "holds no vision tower: give the directory of "
                 + config.text("mm_vision_tower", "its CLIP tower") + " with --vision-dir");
       }
-      return new LoadedModel(folder, describe(folder, config, options), weights);
+      return new LoadedModel(folder, describe(folder, tower, config, options), weights);
     } catch (RuntimeException e) {
       checkpoint.close();
       throw e;
     }
   }
 
-  private static LoadedModel.Description describe(Path folder, Fields config, OpenOptions options) {
-    Path tower = options.vision();
+  private static LoadedModel.Description describe(
+      Path folder, @Nullable Path tower, Fields config, OpenOptions options) {
     Fields clip = visionFields(tower);
     String name = config.text("mm_vision_tower", "");
     int size = name.contains("336") ? 336 : 224;
@@ -82,6 +83,21 @@ final class LlavaDirectory {
         startEnd
             ? PromptEncoder.ImageStyle.PIECEWISE_START_END
             : PromptEncoder.ImageStyle.PIECEWISE);
+  }
+
+  /** The tower's directory: the caller's, or one inside the checkpoint that its configuration names. */
+  private static @Nullable Path tower(Path folder, Fields config, OpenOptions options) {
+    String name = config.text("mm_vision_tower");
+    if (options.vision() != null || name == null || !name.matches("[\\w.-]+")) {
+      return options.vision();
+    }
+    Path inside = folder.resolve(name);
+    return Files.isDirectory(inside) ? inside : null;
+  }
+
+  private static boolean holdsWeights(Path folder) {
+    return Files.exists(folder.resolve("model.safetensors"))
+        || Files.exists(folder.resolve("model.safetensors.index.json"));
   }
 
   /** The tower's dims from its own directory; a CLIPModel keeps them one level down. */
