@@ -33,6 +33,7 @@ public final class Mutants {
     for (String op :
         List.of("linear", "linear_add", "linear_gelu", "linear_quick_gelu", "swiglu")) {
       all.add(new Mutant("dropped tail of the sum", op, Mutants::droppedTerms));
+      all.add(new Mutant("largest activation dropped", op, Mutants::droppedLargest));
       all.add(new Mutant("neighbour's scale", op, weights(Mutants::neighboursScale)));
       all.add(new Mutant("swapped nibbles", op, weights(Mutants::swappedNibbles)));
     }
@@ -159,6 +160,20 @@ public final class Mutants {
     int width = l.input(0).type().shape().size(1);
     for (int i = 0; i < x.length; i++) {
       x[i] = i % width >= width / 64 * 64 ? 0 : x[i];
+    }
+    l.compute(l.op(), in);
+  }
+
+  /** The largest of each 32 activations counts as 0, as if it did not fit eight bits. */
+  private static void droppedLargest(Launch l) {
+    List<double @Nullable []> in = l.numbers();
+    double[] x = present(in, 0);
+    for (int block = 0; block + 32 <= x.length; block += 32) {
+      int largest = block;
+      for (int i = block; i < block + 32; i++) {
+        largest = Math.abs(x[i]) > Math.abs(x[largest]) ? i : largest;
+      }
+      x[largest] = 0;
     }
     l.compute(l.op(), in);
   }

@@ -10,6 +10,7 @@ import dev.fovea.tensor.Axis;
 import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -33,10 +34,8 @@ public final class RandomProgram {
     this.random = new SplittableRandom(seed);
     this.trace = new Trace("random " + seed);
     for (int i = 0; i < 2; i++) {
-      values.add(
-          trace.input("x" + i, TensorType.f32(Shape.of(Axis.T, ROWS, Axis.D, WIDTH))));
-      weights.add(
-          trace.weight("w" + i, TensorType.f32(Shape.of(Axis.O, WIDTH, Axis.I, WIDTH))));
+      values.add(trace.input("x" + i, TensorType.f32(Shape.of(Axis.T, ROWS, Axis.D, WIDTH))));
+      weights.add(trace.weight("w" + i, TensorType.f32(Shape.of(Axis.O, WIDTH, Axis.I, WIDTH))));
     }
     this.bias = trace.weight("b", TensorType.f32(Shape.of(Axis.O, WIDTH)));
     this.gain = trace.weight("g", TensorType.f32(Shape.of(Axis.D, WIDTH)));
@@ -59,7 +58,8 @@ public final class RandomProgram {
   /** Mostly recent values, so that some die early and some live long. */
   private Value any() {
     int n = values.size();
-    return values.get(random.nextInt(3) == 0 ? random.nextInt(n) : n - 1 - random.nextInt(Math.min(3, n)));
+    return values.get(
+        random.nextInt(3) == 0 ? random.nextInt(n) : n - 1 - random.nextInt(Math.min(3, n)));
   }
 
   private Value linear(Value x) {
@@ -79,7 +79,7 @@ public final class RandomProgram {
       case 8 -> trace.apply(new RmsNorm(1e-5), any(), gain);
       case 9 -> any().splitHeads(Axis.H, 4).joinHeads(Axis.D);
       case 10 -> trace.apply(new TakeRows(), any(), rows);
-      default -> trace.apply(new Embed(), rows, any());
+      default -> trace.apply(new Embed(), Arrays.asList(rows, any(), null));
     };
   }
 

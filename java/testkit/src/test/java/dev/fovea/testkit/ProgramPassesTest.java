@@ -24,6 +24,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -43,8 +44,8 @@ class ProgramPassesTest {
       Program program = program(seed);
       try (Device reference = new ReferenceBackend().open(DeviceOptions.DEFAULT);
           HostDevice host = new HostDevice();
-          HostDevice plain =
-              new HostDevice("definition", op -> !(op instanceof FusedOp), Computation.DEFINITION)) {
+          HostDevice plain = new HostDevice(
+              "definition", op -> !(op instanceof FusedOp), Computation.DEFINITION)) {
         List<List<Float>> expected = run(reference, program, seed, 1);
         assertEquals(expected, run(plain, program, seed, 1), program + "unfused, seed " + seed);
         assertEquals(expected, run(host, program, seed, 1), program + "fused, seed " + seed);
@@ -54,7 +55,8 @@ class ProgramPassesTest {
         fusions += program.nodes().size() - fused.nodes().size();
       }
     }
-    assertTrue(fusions > PROGRAMS, "only " + fusions + " nodes vanished in " + PROGRAMS + " programs");
+    assertTrue(
+        fusions > PROGRAMS, "only " + fusions + " nodes vanished in " + PROGRAMS + " programs");
   }
 
   private static List<List<Float>> run(Device device, Program program, long seed, int times) {
@@ -75,7 +77,7 @@ class ProgramPassesTest {
       }
       try (Executable exe = device.compile(program, bound)) {
         for (Value v : program.sources(Value.Kind.INPUT)) {
-          exe.write(v.name(), numbers.get(v.name()).data());
+          exe.write(v.name(), Objects.requireNonNull(numbers.get(v.name())).data());
         }
         for (int i = 0; i < times; i++) {
           exe.run();
@@ -128,8 +130,9 @@ class ProgramPassesTest {
       assertTrue(out.offset() + out.bytes() <= plan.arenaBytes(), seed);
       for (Value needed : neededAfter(plan.program(), i)) {
         if (!root(needed).equals(node.out())) {
-          assertFalse(overlap(out, plan.place(needed)), () -> node.out() + " overwrites " + needed + ", "
-              + seed + "\n" + plan);
+          assertFalse(
+              overlap(out, plan.place(needed)),
+              () -> node.out() + " overwrites " + needed + ", " + seed + "\n" + plan);
         }
       }
       for (int j = 0; j < node.inputs().size(); j++) {
