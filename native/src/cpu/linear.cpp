@@ -216,8 +216,11 @@ float quantize32(const float *x, int8_t *q, int32_t *sum) {
   int32_t s = 0;
   for (int i = 0; i < FOVEA_BLOCK; i++) {
     float v = x[i] * inverse;
-    // Rounds to nearest even by adding 1.5 * 2^23; a NaN or infinity among x becomes some number, here 0.
-    v = v >= -127.f ? (v <= 127.f ? v : 0.f) : 0.f;
+    // The largest may land a hair beyond 127, since the quotient is rounded; a NaN or infinity
+    // among x becomes some number.
+    v = v >= -127.f ? v : -127.f;
+    v = v <= 127.f ? v : 127.f;
+    // Rounds to nearest even by adding 1.5 * 2^23.
     int32_t n = static_cast<int32_t>(to_bits(v + 12582912.f)) - 0x4b400000;
     q[i] = static_cast<int8_t>(n);
     s += n;

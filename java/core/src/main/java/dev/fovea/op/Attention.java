@@ -118,6 +118,8 @@ public record Attention(double scale) implements Op {
     cases.add(of(257, 2, 64, new Fill.Normal(1)).asReal());
     cases.add(of(9, 2, 64, new Fill.Constant(0)));
     cases.add(of(9, 2, 64, new Fill.Normal(6))); // sharp: one key takes nearly all the weight
+    cases.add(
+        of(9, 2, 64, new Fill.Normal(60))); // beyond exp's range unless the maximum goes first
     cases.add(of(9, 2, 64, new Fill.Outlier(0.05)));
     return cases;
   }

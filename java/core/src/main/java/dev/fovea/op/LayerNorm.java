@@ -65,10 +65,10 @@ public record LayerNorm(double eps) implements Op {
       for (int i = 0; i < width; i++) {
         double d = x[row + i] - mean;
         double y = d * scale * g[i];
-        // d carries the mean's error; the scale carries half the variance's relative error; then
-        // products and the sum.
+        // d carries the mean's error; the scale half the variance's relative error and 2.5u (sum
+        // with ε, root, division); two products and the sum add 3u, the definition's rounding u.
         double bound = (meanError + Call.U * Math.abs(d)) * scale * Math.abs(g[i])
-            + Math.abs(y) * (varianceError / (2 * (variance + eps)) + gamma(5))
+            + Math.abs(y) * (varianceError / (2 * (variance + eps)) + gamma(6.5))
             + gamma(2) * Math.abs(b[i]);
         c.put(row + i, y + b[i], bound);
       }

@@ -114,6 +114,7 @@ public record PagedAttention(double scale) implements Op {
           of(dtype, 6, 2, 2, 64, 8, new Fill.Range(9), new Fill.Constant(0), 1).live(2));
       cases.add(
           of(dtype, 3, 2, 1, 128, 32, new Fill.Values(127, 64, 95), new Fill.Values(1, 1, 0), 6));
+      cases.add(of(dtype, 9, 2, 2, 64, 8, new Fill.Range(3), new Fill.Constant(1), 60));
       cases.add(of(dtype, 1, 32, 32, 128, 32, new Fill.Values(127), new Fill.Values(0), 1)
           .asReal());
     }

@@ -66,7 +66,8 @@ public record Patchify(int patch) implements Op {
 
   @Override
   public List<Case> cases() {
-    return List.of(of(1, 2, 2, 1), of(3, 28, 42, 14), of(3, 224, 224, 14).asReal());
+    return List.of(
+        of(1, 2, 2, 1), of(1, 6, 9, 3), of(3, 28, 42, 14), of(3, 224, 224, 14).asReal());
   }
 
   private static Case of(int channels, int height, int width, int patch) {

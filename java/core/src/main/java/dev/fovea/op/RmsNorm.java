@@ -49,9 +49,10 @@ public record RmsNorm(double eps) implements Op {
       double scale = 1 / Math.sqrt(sum / width + eps);
       for (int i = 0; i < width; i++) {
         double y = x[row + i] * scale * g[i];
-        // The sum of squares has relative error γ(width); the root halves it; division, root and
-        // two products add 4u.
-        c.put(row + i, y, (gamma(width) / 2 + gamma(4)) * Math.abs(y));
+        // The sum of squares has relative error γ(width), its mean and the sum with ε 2u more; the
+        // root halves that; root, division and two products add 4u, the definition's own rounding
+        // u.
+        c.put(row + i, y, (gamma(width + 2) / 2 + gamma(5)) * Math.abs(y));
       }
     }
   }

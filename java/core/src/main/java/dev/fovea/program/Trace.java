@@ -48,6 +48,11 @@ public final class Trace {
 
   /** Records one node; the op's shape rule decides the output's type or refuses. */
   public Value apply(Op op, List<@Nullable Value> in) {
+    for (Value v : in) {
+      if (v != null) {
+        own(v);
+      }
+    }
     Node node = new Node(op, in);
     TensorType type = op.infer(new Operands(op, node.inputTypes()));
     Value out = new Value(this, "%" + nodes.size() + " " + op.name(), type, node);
@@ -57,8 +62,15 @@ public final class Trace {
   }
 
   public void output(String name, Value value) {
+    own(value);
     if (outputs.putIfAbsent(name, value) != null) {
       throw new IllegalArgumentException("two outputs are called " + name);
+    }
+  }
+
+  private void own(Value v) {
+    if (v.trace() != this) {
+      throw new IllegalArgumentException(v + " was recorded by another trace than " + name);
     }
   }
 

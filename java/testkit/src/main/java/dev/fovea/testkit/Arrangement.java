@@ -1,0 +1,151 @@
+package dev.fovea.testkit;
+
+import dev.fovea.backend.Kernel;
+import dev.fovea.op.Op;
+import dev.fovea.program.Node;
+import dev.fovea.program.Plan;
+import dev.fovea.program.Trace;
+import dev.fovea.program.Value;
+import dev.fovea.tensor.DType;
+import dev.fovea.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a case's tensors lie in the arena: guard zones round each, at cache lines or only at the alignment of an element, the output
+ * apart or on top of an input.
+ */
+final class Arrangement {
+  static final long GUARD = 256;
+  private static final long LINE = 64;
+  private static final ValueLayout.OfShort HALF =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  final String name;
+  private final CaseData data;
+  private final int shared;
+  private final List<Plan.@Nullable Slice> inputs = new ArrayList<>();
+  final Plan.Slice out;
+  final long bytes;
+
+  /** @param inPlace the input that the output lies on, −1 for none */
+  Arrangement(CaseData data, boolean odd, int inPlace) {
+    this.data = data;
+    Op op = data.source.op();
+    this.shared = op.aliasOf() >= 0 ? op.aliasOf() : inPlace;
+    this.name = (odd ? "odd addresses" : "whole lines")
+        + (inPlace >= 0 ? ", in place of " + op.inputs().get(inPlace) : "");
+    long at = 0;
+    for (Tensor t : data.inputs) {
+      if (t == null) {
+        inputs.add(null);
+        continue;
+      }
+      at = place(at, t.dtype(), odd);
+      inputs.add(new Plan.Slice(null, at, t.type().bytes()));
+      at += t.type().bytes();
+    }
+    if (shared >= 0) {
+      this.out = Objects.requireNonNull(inputs.get(shared));
+    } else {
+      at = place(at, data.outType.dtype(), odd);
+      this.out = new Plan.Slice(null, at, data.outType.bytes());
+      at += data.outType.bytes();
+    }
+    this.bytes = up(at + GUARD);
+  }
+
+  /** Every arrangement that this op must stand. */
+  static List<Arrangement> of(CaseData data) {
+    List<Arrangement> all = new ArrayList<>();
+    all.add(new Arrangement(data, false, -1));
+    all.add(new Arrangement(data, true, -1));
+    for (int i : data.source.op().inPlace().stream().sorted().toList()) {
+      all.add(new Arrangement(data, false, i));
+    }
+    return all;
+  }
+
+  private static long place(long at, DType dtype, boolean odd) {
+    boolean words = dtype == DType.F32 || dtype == DType.I32;
+    return up(at + GUARD) + (odd ? (words ? 4 : 2) : 0);
+  }
+
+  private static long up(long n) {
+    return (n + LINE - 1) / LINE * LINE;
+  }
+
+  /** The one-node program with its tensors at these places, all of them inputs so that they lie in the arena. */
+  Plan plan(Kernel kernel) {
+    Op op = data.source.op();
+    Trace trace = new Trace("check " + op.name());
+    List<@Nullable Value> in = new ArrayList<>();
+    Map<Value, Plan.Slice> places = new HashMap<>();
+    for (int i = 0; i < data.inputs.size(); i++) {
+      Tensor t = data.inputs.get(i);
+      if (t == null) {
+        in.add(null);
+        continue;
+      }
+      Value v = trace.input(op.inputs().get(i), t.type());
+      in.add(v);
+      places.put(v, Objects.requireNonNull(inputs.get(i)));
+    }
+    Value y = trace.apply(op, in);
+    trace.output("y", y);
+    places.put(y, out);
+    Node node = Objects.requireNonNull(y.producer());
+    return new Plan(trace.program(), List.of(new Plan.Step(node, kernel)), places, bytes);
+  }
+
+  /**
+   * The arena before a run: the inputs, and elsewhere a pattern, different at each place, that reads as NaN in f32, f16 and bf16 and as an
+   * absurd row, page or token. Floats beyond the live rows keep the pattern.
+   */
+  void fill(MemorySegment arena) {
+    for (long i = 0; i < bytes; i += 2) {
+      long mixed = (i + data.seed) * 0x9e3779b97f4a7c15L;
+      arena.set(HALF, i, (short) (0xff80 | (1 + (mixed >>> 40) % 127)));
+    }
+    for (int i = 0; i < inputs.size(); i++) {
+      Plan.Slice slice = inputs.get(i);
+      Tensor t = data.inputs.get(i);
+      if (slice != null && t != null) {
+        long n = t.dtype() == DType.F32 ? Rows.live(t.type(), data.live).bytes() : slice.bytes();
+        MemorySegment.copy(t.data(), 0, arena, slice.offset(), n);
+      }
+    }
+  }
+
+  /** Whose byte that is, in words. */
+  String owner(long offset) {
+    for (int i = 0; i < inputs.size(); i++) {
+      Plan.Slice s = inputs.get(i);
+      if (s != null && offset >= s.offset() && offset < s.offset() + s.bytes()) {
+        return "byte " + (offset - s.offset()) + " of input "
+            + data.source.op().inputs().get(i);
+      }
+    }
+    String nearest = "the arena's start";
+    long from = 0;
+    for (int i = 0; i <= inputs.size(); i++) {
+      Plan.Slice s = i == inputs.size() ? out : inputs.get(i);
+      if (s != null && s.offset() + s.bytes() <= offset && s.offset() + s.bytes() > from) {
+        from = s.offset() + s.bytes();
+        nearest = "the end of "
+            + (i == inputs.size() ? "the output" : data.source.op().inputs().get(i));
+      }
+    }
+    if (offset < out.offset() && out.offset() - offset <= GUARD) {
+      return "byte " + (out.offset() - offset) + " before the output";
+    }
+    return "byte " + (offset - from) + " behind " + nearest;
+  }
+}

@@ -1,0 +1,244 @@
+package dev.fovea.testkit;
+
+import dev.fovea.backend.Device;
+import dev.fovea.backend.Executable;
+import dev.fovea.backend.Kernel;
+import dev.fovea.error.InputException;
+import dev.fovea.op.Case;
+import dev.fovea.op.Op;
+import dev.fovea.program.Node;
+import dev.fovea.program.Plan;
+import dev.fovea.tensor.Axis;
+import dev.fovea.tensor.Blocks;
+import dev.fovea.tensor.DType;
+import dev.fovea.tensor.Shape;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * Checks kernels against their op's definition. For each case, kernel and arrangement of memory:
+ *
+ * <ul>
+ *   <li>every element that the definition writes is within the definition's bound, from an output full of NaN;
+ *   <li>everything else (guard zones, inputs, rows that do not count, the rest of a state) keeps its bytes;
+ *   <li>a second run gives the same bits, and so does every other device given.
+ * </ul>
+ *
+ * <p>Arrangements: at cache lines, at the alignment of one element, and in place of each input that the op allows.
+ */
+public final class Harness {
+  private final List<Device> devices;
+
+  /**
+   * A harness for several devices.
+   *
+   * @param devices of one backend, opened in different ways (say with 1, 2 and 3 threads); kernels must give equal bits on all
+   * @throws InputException for the reference backend, which is what the others are compared with
+   */
+  public Harness(List<? extends Device> devices) {
+    this.devices = List.copyOf(devices);
+    for (Device d : devices) {
+      if (d.name().equals("reference")) {
+        throw new InputException(
+            "backend reference is the definition that others are checked against");
+      }
+    }
+  }
+
+  /** A harness for one device. */
+  public Harness(Device device) {
+    this(List.of(device));
+  }
+
+  /** Checks every case of an op, and hands over each result as it comes. */
+  public void check(Op op, Consumer<CheckResult> to) {
+    for (Case c : op.cases()) {
+      check(c, to);
+    }
+  }
+
+  /** Checks one case on every kernel of every device. */
+  public void check(Case c, Consumer<CheckResult> to) {
+    try (Arena arena = Arena.ofConfined()) {
+      CaseData data = new CaseData(c, arena);
+      String signature = Node.signature(c.in(), data.outType);
+      Map<String, Bits> seen = new HashMap<>();
+      for (Device device : devices) {
+        List<Device.Candidate> candidates = device.candidates(c.op(), c.in(), data.outType);
+        if (candidates.isEmpty()) {
+          to.accept(result(device, c, signature, "-", new Outcome.Missing()));
+        }
+        for (Device.Candidate candidate : candidates) {
+          String rejected = candidate.rejected();
+          Outcome outcome = rejected == null
+              ? run(device, candidate.kernel(), data, seen)
+              : new Outcome.Rejected(rejected);
+          to.accept(result(device, c, signature, candidate.kernel().variant(), outcome));
+        }
+      }
+    }
+  }
+
+  private static CheckResult result(
+      Device device, Case c, String signature, String variant, Outcome outcome) {
+    return new CheckResult(
+        device.name() + ": " + device.describe(),
+        c.op().name(),
+        signature,
+        variant,
+        c.name(),
+        outcome);
+  }
+
+  /** An output as some device made it. */
+  private record Bits(String device, ByteBuffer bytes) {}
+
+  /** A check that did not hold. */
+  private static final class Broken extends Exception {
+    Broken(String what) {
+      super(what);
+    }
+  }
+
+  private static Outcome run(Device device, Kernel kernel, CaseData data, Map<String, Bits> seen) {
+    double share = 0;
+    for (Arrangement arrangement : Arrangement.of(data)) {
+      String where = " (" + arrangement.name + ", seed " + Long.toHexString(data.seed) + ")";
+      try (Arena arena = Arena.ofConfined();
+          Executable exe = device.compile(arrangement.plan(kernel), Map.of())) {
+        MemorySegment before = arena.allocate(arrangement.bytes, 64);
+        MemorySegment after = arena.allocate(arrangement.bytes, 64);
+        MemorySegment again = arena.allocate(arrangement.bytes, 64);
+        arrangement.fill(before);
+        live(exe, data);
+        run(exe, before, after);
+        share = Math.max(share, verify(data, arrangement, before, after));
+        run(exe, before, again);
+        same(data, arrangement, after, again, "a second run");
+        ByteBuffer bytes = ByteBuffer.wrap(after
+            .asSlice(arrangement.out.offset(), arrangement.out.bytes())
+            .toArray(ValueLayout.JAVA_BYTE));
+        Bits other = seen.putIfAbsent(
+            kernel.variant() + " " + arrangement.name, new Bits(device.describe(), bytes));
+        if (other != null && !other.bytes().equals(bytes)) {
+          int at = other.bytes().mismatch(bytes);
+          throw new Broken(element(data, at / data.outType.dtype().blockBytes())
+              + " has other bits than on " + other.device());
+        }
+      } catch (Broken e) {
+        return new Outcome.Failed(e.getMessage() + where);
+      } catch (RuntimeException e) {
+        return new Outcome.Failed(e + where);
+      }
+    }
+    return new Outcome.Passed(share);
+  }
+
+  private static void live(Executable exe, CaseData data) {
+    if (data.source.live() == Integer.MAX_VALUE) {
+      return;
+    }
+    for (Axis axis : new Axis[] {Axis.T, Axis.R}) {
+      if (data.outType.shape().axis(0) == axis
+          || data.inputs.stream().anyMatch(t -> t != null && t.shape().axis(0) == axis)) {
+        exe.live(axis, data.source.live());
+      }
+    }
+  }
+
+  private static void run(Executable exe, MemorySegment before, MemorySegment after) {
+    exe.poke(0, before);
+    exe.run();
+    exe.peek(0, after);
+  }
+
+  /** The largest share of the bound that any element uses. */
+  private static double verify(
+      CaseData data, Arrangement arrangement, MemorySegment before, MemorySegment after)
+      throws Broken {
+    Plan.Slice out = arrangement.out;
+    untouched(arrangement, before, after, 0, out.offset());
+    untouched(arrangement, before, after, out.offset() + out.bytes(), arrangement.bytes);
+    DType dtype = data.outType.dtype();
+    int size = dtype.blockBytes();
+    MemorySegment was = before.asSlice(out.offset(), out.bytes());
+    MemorySegment is = after.asSlice(out.offset(), out.bytes());
+    Definition expected = data.expected;
+    int elements = Math.toIntExact(data.outType.shape().elements());
+    double share = 0;
+    for (int i = 0; i < elements; i++) {
+      if (i < expected.values().length && expected.writes(i)) {
+        share = Math.max(share, share(data, i, Blocks.get(dtype, is, i)));
+      } else if (MemorySegment.mismatch(
+              was,
+              (long) i * size,
+              (long) (i + 1) * size,
+              is,
+              (long) i * size,
+              (long) (i + 1) * size)
+          >= 0) {
+        throw new Broken(element(data, i) + " was written, which the op leaves alone");
+      }
+    }
+    return share;
+  }
+
+  private static double share(CaseData data, int i, double found) throws Broken {
+    double value = data.expected.values()[i];
+    double bound = data.expected.bounds()[i];
+    if (!Double.isFinite(value) || !Double.isFinite(bound) || bound < 0) {
+      throw new Broken("the definition gives " + element(data, i) + " = " + value + " ± " + bound);
+    }
+    double error = Math.abs(found - value);
+    if (error == 0) {
+      return 0;
+    }
+    if (!(error <= bound)) {
+      throw new Broken(element(data, i) + " is " + found + ", the definition says " + value
+          + ", off by " + error + " with " + bound + " allowed");
+    }
+    return error / bound;
+  }
+
+  private static void untouched(
+      Arrangement arrangement, MemorySegment before, MemorySegment after, long from, long to)
+      throws Broken {
+    long at = MemorySegment.mismatch(before, from, to, after, from, to);
+    if (at >= 0) {
+      throw new Broken("wrote to " + arrangement.owner(from + at));
+    }
+  }
+
+  private static void same(
+      CaseData data, Arrangement arrangement, MemorySegment a, MemorySegment b, String what)
+      throws Broken {
+    long at = MemorySegment.mismatch(a, 0, arrangement.bytes, b, 0, arrangement.bytes);
+    if (at < 0) {
+      return;
+    }
+    long inOut = at - arrangement.out.offset();
+    boolean output = inOut >= 0 && inOut < arrangement.out.bytes();
+    throw new Broken(what + " gives other bits at "
+        + (output
+            ? element(data, (int) (inOut / data.outType.dtype().blockBytes()))
+            : arrangement.owner(at)));
+  }
+
+  /** {@code y[3,17]}. */
+  private static String element(CaseData data, int i) {
+    Shape shape = data.outType.shape();
+    StringBuilder s = new StringBuilder();
+    long rest = i;
+    for (int d = shape.rank() - 1; d >= 0; d--) {
+      s.insert(0, rest % shape.size(d)).insert(0, d == 0 ? "" : ",");
+      rest /= shape.size(d);
+    }
+    return "y[" + s + "]";
+  }
+}

@@ -1,0 +1,223 @@
+package dev.fovea.testkit;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import java.lang.foreign.Linker;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/** Who may import whom. A new module is one line in {@link #MODULES}. */
+class ArchitectureTest {
+
+  /** Packages of each module, and what it may use beside itself and the JDK's java.base. */
+  private record Module(List<String> packages, List<String> mayUse) {
+    static Module of(String packages, String... mayUse) {
+      return new Module(List.of(packages.split(" ")), List.of(mayUse));
+    }
+  }
+
+  private static final String ANNOTATIONS = "org.jspecify.annotations..";
+  private static final String[] CORE = {
+    "dev.fovea.tensor..",
+    "dev.fovea.error..",
+    "dev.fovea.op..",
+    "dev.fovea.program..",
+    "dev.fovea.backend..",
+    "dev.fovea.reference.."
+  };
+
+  private static final Map<String, Module> MODULES = new TreeMap<>(Map.of(
+      "core", Module.of(String.join(" ", CORE)),
+      "weights", Module.of("dev.fovea.weights..", "core", "tools.jackson.."),
+      "model",
+          Module.of(
+              "dev.fovea.model..",
+              "core",
+              "weights",
+              "tools.jackson..",
+              "javax.imageio..",
+              "java.awt.."),
+      "engine", Module.of("dev.fovea.engine..", "core", "weights", "model"),
+      "backend-cpu", Module.of("dev.fovea.cpu..", "core"),
+      "testkit", Module.of("dev.fovea.testkit..", "core")));
+
+  private static final JavaClasses SEEN = new ClassFileImporter()
+      .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+      .importPackages("dev.fovea");
+
+  private static Module module(String name) {
+    return Objects.requireNonNull(MODULES.get(name), name);
+  }
+
+  private static String[] packagesThat(String module) {
+    Module m = module(module);
+    TreeSet<String> allowed = new TreeSet<>(m.packages());
+    allowed.add(ANNOTATIONS);
+    allowed.add("java.lang..");
+    allowed.add("java.io..");
+    allowed.add("java.math..");
+    allowed.add("java.net");
+    allowed.add("java.nio..");
+    allowed.add("java.security..");
+    allowed.add("java.text..");
+    allowed.add("java.time..");
+    allowed.add("java.util..");
+    for (String use : m.mayUse()) {
+      Module other = MODULES.get(use);
+      if (other == null) {
+        allowed.add(use);
+      } else {
+        allowed.addAll(other.packages());
+      }
+    }
+    allowed.add(""); // arrays of primitives
+    return allowed.toArray(String[]::new);
+  }
+
+  private static ArchRule uses(String module) {
+    return classes()
+        .that()
+        .resideInAnyPackage(module(module).packages().toArray(String[]::new))
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage(packagesThat(module))
+        .allowEmptyShould(true);
+  }
+
+  private static final ArchRule BACKENDS_UNSEEN = noClasses()
+      .that()
+      .resideInAnyPackage("dev.fovea.model..", "dev.fovea.weights..", "dev.fovea.op..")
+      .should()
+      .dependOnClassesThat()
+      .resideInAnyPackage(
+          "dev.fovea.backend..", "dev.fovea.reference..", "dev.fovea.cpu..", "dev.fovea.cuda..")
+      .allowEmptyShould(true);
+
+  private static final ArchRule LINKER = noClasses()
+      .that()
+      .resideOutsideOfPackages("dev.fovea.cpu..", "dev.fovea.cuda..")
+      .should()
+      .dependOnClassesThat()
+      .areAssignableTo(Linker.class);
+
+  private static final ArchRule SILENCE = noClasses()
+      .that()
+      .resideOutsideOfPackage("dev.fovea.cli..")
+      .should()
+      .accessField(System.class, "out")
+      .orShould()
+      .accessField(System.class, "err");
+
+  private static final ArchRule CUDA_AT_HOME = noClasses()
+      .that()
+      .resideOutsideOfPackage("dev.fovea.cuda..")
+      .should()
+      .dependOnClassesThat()
+      .resideInAnyPackage("jcuda..", "org.jcuda..");
+
+  private static final ArchRule OPENCL_AT_HOME = noClasses()
+      .that()
+      .resideOutsideOfPackage("dev.fovea.opencl..")
+      .should()
+      .dependOnClassesThat()
+      .resideInAPackage("org.lwjgl..");
+
+  /** Modules as slices; a package that no module claims is a slice of its own. */
+  private static final ArchRule NO_CYCLES = slices()
+      .assignedFrom(new SliceAssignment() {
+        @Override
+        public SliceIdentifier getIdentifierOf(JavaClass c) {
+          return SliceIdentifier.of(moduleOf(c));
+        }
+
+        @Override
+        public String getDescription() {
+          return "modules";
+        }
+      })
+      .should()
+      .beFreeOfCycles();
+
+  private static String moduleOf(JavaClass c) {
+    for (Map.Entry<String, Module> m : MODULES.entrySet()) {
+      for (String p : m.getValue().packages()) {
+        String name = p.replace("..", "");
+        if (c.getPackageName().equals(name) || c.getPackageName().startsWith(name + ".")) {
+          return m.getKey();
+        }
+      }
+    }
+    return c.getPackageName();
+  }
+
+  @TestFactory
+  Stream<DynamicTest> rulesHold() {
+    Stream<DynamicTest> modules = MODULES.keySet().stream()
+        .map(m -> DynamicTest.dynamicTest(m + " uses what it may", () -> uses(m).check(SEEN)));
+    Stream<DynamicTest> others = Map.of(
+            "no model or op sees a backend", BACKENDS_UNSEEN,
+            "one package binds native code", LINKER,
+            "libraries do not print", SILENCE,
+            "CUDA stays in its backend", CUDA_AT_HOME,
+            "OpenCL stays in its backend", OPENCL_AT_HOME,
+            "modules make no cycle", NO_CYCLES)
+        .entrySet()
+        .stream()
+        .map(e -> DynamicTest.dynamicTest(e.getKey(), () -> e.getValue().check(SEEN)));
+    return Stream.concat(modules, others);
+  }
+
+  /** Rules about classes that were never read would hold whatever the code says. */
+  @Test
+  void classesWereSeen() {
+    for (String module : List.of("core", "testkit")) {
+      long n = SEEN.stream().filter(c -> moduleOf(c).equals(module)).count();
+      assertTrue(n >= 20, module + ": " + n + " classes");
+    }
+    assertTrue(SEEN.size() >= 90, SEEN.size() + " classes");
+  }
+
+  /** This class breaks the rules below on purpose. */
+  static final class Planted {
+    static void print() {
+      System.out.println(Linker.nativeLinker());
+    }
+  }
+
+  @Test
+  void plantedViolationsAreSeen() {
+    JavaClasses planted = new ClassFileImporter().importClasses(Planted.class);
+    assertTrue(SILENCE.evaluate(planted).hasViolation());
+    assertTrue(LINKER.evaluate(planted).hasViolation());
+    ArchRule core = classes()
+        .that(new DescribedPredicate<JavaClass>("stand in for core") {
+          @Override
+          public boolean test(JavaClass c) {
+            return c.isEquivalentTo(ArchitectureTest.class);
+          }
+        })
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage(packagesThat("core"));
+    assertTrue(core.evaluate(new ClassFileImporter().importClasses(ArchitectureTest.class))
+        .hasViolation());
+  }
+}
