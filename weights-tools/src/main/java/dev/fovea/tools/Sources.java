@@ -10,10 +10,13 @@ import dev.fovea.model.image.Preprocessing;
 import dev.fovea.model.text.PieceType;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.model.text.TokenizerData;
+import dev.fovea.weights.GgufValue;
 import dev.fovea.weights.convert.ModelShape;
 import dev.fovea.weights.convert.TokenizerDescription;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 
 /** What the writers need to know of a checkpoint that was read. */
 public final class Sources {
@@ -93,5 +96,19 @@ public final class Sources {
         data.addBos(),
         data.addSpacePrefix(),
         null);
+  }
+
+  /** What no standard GGUF key holds, for the decoder's file. */
+  public static Map<String, GgufValue> decoderNotes(LoadedModel model) {
+    return Map.of(
+        "fovea.template", GgufValue.of(model.description().template().name()),
+        "fovea.regions", GgufValue.of(model.description().regions().name()),
+        "fovea.tokenizer.legacy", GgufValue.of(model.tokenizer().data().legacy()));
+  }
+
+  /** The same for the vision tower's file. */
+  public static Map<String, GgufValue> imageNotes(LoadedModel model) {
+    String mode = model.description().preprocessing().mode().name();
+    return Map.of("fovea.image_mode", GgufValue.of(mode.toLowerCase(Locale.ROOT)));
   }
 }

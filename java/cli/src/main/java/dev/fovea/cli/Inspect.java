@@ -1,5 +1,8 @@
 package dev.fovea.cli;
 
+import dev.fovea.error.FoveaException;
+import dev.fovea.model.checkpoint.LoadedModel;
+import dev.fovea.model.checkpoint.OpenOptions;
 import dev.fovea.weights.Checkpoint;
 import dev.fovea.weights.GgufFile;
 import dev.fovea.weights.GgufValue;
@@ -103,12 +106,16 @@ final class Inspect implements Callable<Integer> {
     List<NameMap> families = NameMap.ALL.stream()
         .filter(m -> m.detect().stream().anyMatch(checkpoint.tensors()::containsKey))
         .toList();
+    Opening opening = Opening.of(given);
     Map<String, long[]> totals = new TreeMap<>();
     List<String> unused = new ArrayList<>();
     long bytes = 0;
     long elements = 0;
     for (WeightTensor t : checkpoint.tensors().values()) {
       String canonical = canonical(families, t.name());
+      if (canonical != null && opening.leaves(canonical)) {
+        canonical = null;
+      }
       Map<String, Object> entry = new LinkedHashMap<>();
       entry.put("name", t.name());
       entry.put("dtype", t.type().label());
@@ -131,14 +138,63 @@ final class Inspect implements Callable<Integer> {
     totals.forEach((label, total) -> types.add(
         ordered("dtype", label, "tensors", total[0], "parameters", total[1], "bytes", total[2])));
     return ordered(
-        "families", families.stream().map(NameMap::name).toList(),
-        "files", files,
-        "configuration", configuration,
-        "tensors", tensors,
-        "types", types,
-        "parameters", elements,
-        "bytes", bytes,
-        "unused", unused);
+        "opens",
+        opening.words(),
+        "families",
+        families.stream().map(NameMap::name).toList(),
+        "files",
+        files,
+        "configuration",
+        configuration,
+        "tensors",
+        tensors,
+        "types",
+        types,
+        "parameters",
+        elements,
+        "bytes",
+        bytes,
+        "unused",
+        unused);
+  }
+
+  /**
+   * What the engine makes of it.
+   *
+   * @param words how it would be used, or why it cannot be
+   * @param blocksRun of the vision tower; all where that is not known
+   */
+  private record Opening(String words, int blocksRun) {
+
+    static Opening of(List<Path> given) {
+      if (given.size() != 1) {
+        return new Opening("not tried, as several paths were given", Integer.MAX_VALUE);
+      }
+      try (LoadedModel loaded = LoadedModel.open(given.getFirst(), OpenOptions.NONE)) {
+        LoadedModel.Description d = loaded.description();
+        return new Opening(
+            "yes, as " + d.format() + "; template " + d.template().name() + ", regions "
+                + d.regions().name() + ", image mode "
+                + d.preprocessing().mode().name().toLowerCase(Locale.ROOT),
+            d.config().vision().run());
+      } catch (FoveaException e) {
+        return new Opening("no: " + e.getMessage(), Integer.MAX_VALUE);
+      }
+    }
+
+    /** Blocks behind the last one that is run, and the norm after them, are read by nothing. */
+    boolean leaves(String canonical) {
+      if (blocksRun == Integer.MAX_VALUE) {
+        return false;
+      }
+      String blocks = "vision.blocks.";
+      if (canonical.startsWith(blocks)) {
+        String number =
+            canonical.substring(blocks.length(), canonical.indexOf('.', blocks.length()));
+        return number.length() > 9 || Integer.parseInt(number) >= blocksRun;
+      }
+      return canonical.startsWith("vision.post_norm.");
+    }
   }
 
   private static Map<String, Object> ordered(Object... pairs) {
@@ -225,6 +281,7 @@ final class Inspect implements Callable<Integer> {
 
   private static String text(Map<String, Object> found) {
     StringBuilder out = new StringBuilder();
+    out.append("opens: ").append(found.get("opens")).append('\n');
     out.append("families: ").append(found.get("families")).append("\n\n");
     Table files = new Table("file", "format", ">tensors", ">size");
     for (Map<?, ?> f : maps(found, "files")) {

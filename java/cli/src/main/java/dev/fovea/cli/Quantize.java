@@ -94,6 +94,7 @@ final class Quantize implements Callable<Integer> {
       Progress progress = new Progress(shell);
       List<Quantizer.TensorError> errors = new Quantizer(
               model.weights(), Sources.shape(name, model), progress::at)
+          .noting(Sources.decoderNotes(model), Sources.imageNotes(model))
           .write(
               folder.resolve(name + "-" + decoder.label() + ".gguf"),
               folder.resolve("mmproj-" + name + "-" + image.label() + ".gguf"),
