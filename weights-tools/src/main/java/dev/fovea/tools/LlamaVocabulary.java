@@ -1,18 +1,26 @@
 package dev.fovea.tools;
 
 import dev.fovea.error.FileException;
+import dev.fovea.error.InputException;
 import dev.fovea.model.text.AddedToken;
+import dev.fovea.model.text.PieceType;
 import dev.fovea.model.text.Tokenizer;
+import dev.fovea.model.text.TokenizerData;
+import dev.fovea.weights.convert.TokenizerDescription;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** LLaMA's vocabulary for checkpoints made from nothing. */
 public final class LlamaVocabulary {
+  /** llama.cpp's score for an id that stands for nothing. */
+  private static final float NO_SCORE = -1000;
+
   private LlamaVocabulary() {}
 
   /**
@@ -28,6 +36,42 @@ public final class LlamaVocabulary {
     int room = Math.max(0, vocabulary - llama.size());
     return llama.withAdded(
         true, added.subList(0, Math.min(room, added.size())).toArray(String[]::new));
+  }
+
+  /**
+   * A tokenizer as GGUF holds it; ids up to the number of embedding rows stand for nothing.
+   *
+   * @throws InputException if the table has fewer rows than the tokenizer ids
+   */
+  public static TokenizerDescription description(Tokenizer tokenizer, int vocabulary) {
+    TokenizerData data = tokenizer.data();
+    if (data.pieces().length > vocabulary) {
+      throw new InputException("the tokenizer has " + data.pieces().length
+          + " ids, the embedding table " + vocabulary + " rows");
+    }
+    List<String> pieces = new ArrayList<>(List.of(data.pieces()));
+    List<Float> scores = new ArrayList<>();
+    List<Integer> types = new ArrayList<>();
+    for (int i = 0; i < data.pieces().length; i++) {
+      scores.add(data.scores()[i]);
+      types.add(data.types()[i].code());
+    }
+    for (int i = pieces.size(); i < vocabulary; i++) {
+      pieces.add("[PAD" + i + "]"); // llama.cpp's name for such an id
+      scores.add(NO_SCORE);
+      types.add(PieceType.UNUSED.code());
+    }
+    return new TokenizerDescription(
+        pieces,
+        scores,
+        types,
+        data.bos(),
+        data.eos(),
+        data.unk(),
+        data.pad(),
+        data.addBos(),
+        data.addSpacePrefix(),
+        null);
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * What turns one checkpoint into another: sizes and vocabularies in the form the writers take them. Depends on the checkpoint readers of
- * {@code weights} and {@code model}. Start at {@link dev.fovea.tools.Sources}.
+ * What makes checkpoints where none is read: vocabularies for synthesized models. Depends on the checkpoint writers of {@code weights} and
+ * on {@code model}. Start at {@link dev.fovea.tools.LlamaVocabulary}.
  */
 @NullMarked
 package dev.fovea.tools;

@@ -1,10 +1,10 @@
 package dev.fovea.cli;
 
 import dev.fovea.error.InputException;
+import dev.fovea.model.checkpoint.Conversion;
 import dev.fovea.model.checkpoint.LoadedModel;
 import dev.fovea.model.checkpoint.OpenOptions;
 import dev.fovea.tensor.DType;
-import dev.fovea.tools.Sources;
 import dev.fovea.weights.convert.Quantizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -92,15 +92,14 @@ final class Quantize implements Callable<Integer> {
       String name =
           source.toAbsolutePath().normalize().getFileName().toString().replaceFirst("\\.gguf$", "");
       Progress progress = new Progress(shell);
-      List<Quantizer.TensorError> errors = new Quantizer(
-              model.weights(), Sources.shape(name, model), progress::at)
-          .noting(Sources.decoderNotes(model), Sources.imageNotes(model))
-          .write(
-              folder.resolve(name + "-" + decoder.label() + ".gguf"),
-              folder.resolve("mmproj-" + name + "-" + image.label() + ".gguf"),
-              decoder,
-              image,
-              Sources.description(model.tokenizer(), model.config().decoder().vocabulary()));
+      List<Quantizer.TensorError> errors = Conversion.write(
+          model,
+          name,
+          folder.resolve(name + "-" + decoder.label() + ".gguf"),
+          folder.resolve("mmproj-" + name + "-" + image.label() + ".gguf"),
+          decoder,
+          image,
+          progress::at);
       progress.end();
       shell.out().print(table(errors));
       shell

@@ -3,7 +3,6 @@ package dev.fovea.cli;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.tensor.DType;
 import dev.fovea.tools.LlamaVocabulary;
-import dev.fovea.tools.Sources;
 import dev.fovea.weights.convert.ModelShape;
 import dev.fovea.weights.synth.Synth;
 import java.io.IOException;
@@ -88,7 +87,7 @@ final class Synthesize implements Callable<Integer> {
           folder.resolve(name + "-" + label + ".gguf"),
           folder.resolve("mmproj-" + name + "-f16.gguf"),
           dtype,
-          Sources.description(tokenizer, vocabulary),
+          LlamaVocabulary.description(tokenizer, vocabulary),
           exact ? Synth.Fill.EXACT : Synth.Fill.BLOCKS);
     }
     progress.end();
