@@ -1,0 +1,106 @@
+package dev.fovea.cli;
+
+import dev.fovea.backend.Backend;
+import dev.fovea.backend.Device;
+import dev.fovea.backend.DeviceOptions;
+import dev.fovea.error.BackendException;
+import dev.fovea.testkit.CheckReport;
+import dev.fovea.testkit.OpTable;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code fovea check}. */
+@Command(
+    description = {
+      "Checks each kernel of a backend against its op's definition: values within the bound that the",
+      "arithmetic allows, nothing else touched, equal bits on any number of threads.",
+      ""
+    })
+final class Check implements Callable<Integer> {
+  @Mixin
+  Flags flags = new Flags();
+
+  @Parameters(paramLabel = "OP", arity = "0..1", description = "The op to check; all if absent.")
+  String op = "";
+
+  @Option(names = "--backend", paramLabel = "NAME", description = "The backend to check.")
+  String backend = "cpu";
+
+  @Option(
+      names = {"--tier", "--cpu-tier"},
+      paramLabel = "TIER",
+      description = "Highest instruction set to use.")
+  @Nullable
+  String tier;
+
+  @Option(
+      names = "--docs",
+      paramLabel = "FILE",
+      description = "Write the table of ops and kernels there, and check nothing.")
+  @Nullable
+  Path docs;
+
+  private final Shell shell;
+
+  Check(Shell shell) {
+    this.shell = shell;
+  }
+
+  @Override
+  public Integer call() {
+    if (docs != null) {
+      return table(docs);
+    }
+    List<Device> devices = new ArrayList<>();
+    try {
+      for (int threads = 1; threads <= 3; threads++) {
+        devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier)));
+      }
+      CheckReport report = CheckReport.run(devices, op, line -> {
+        if (flags.verbose) {
+          shell.err().println(line);
+        }
+      });
+      report.summary().forEach(shell.out()::println);
+      report.failures().forEach(r -> shell.out().println(CheckReport.line(r)));
+      if (!report.passed()) {
+        Main.fail(
+            shell, report.failures().size() + " of " + report.results().size() + " checks failed");
+        return Main.FAILED;
+      }
+      return 0;
+    } finally {
+      devices.forEach(Device::close);
+    }
+  }
+
+  private int table(Path to) {
+    List<Device> devices = new ArrayList<>();
+    try {
+      for (Backend b : Backend.all()) {
+        if (b.name().equals("reference")) {
+          continue; // runs everything, by definition
+        }
+        String problem = b.unavailable();
+        if (problem != null) {
+          throw new BackendException(
+              "the table needs every backend of this build; " + b.name() + ": " + problem);
+        }
+        devices.add(b.open(DeviceOptions.DEFAULT));
+      }
+      Ask.write(to, OpTable.text(devices).getBytes(StandardCharsets.UTF_8));
+      shell.err().println("wrote " + to);
+      return 0;
+    } finally {
+      devices.forEach(Device::close);
+    }
+  }
+}
