@@ -33,13 +33,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The same weights as a Hugging Face directory of either generation, an original LLaVA directory and a GGUF pair: the same tokens. */
 class FormsTest {
-  private static final String TOKENIZER_CONFIG =
-      """
+  private static final String TOKENIZER_CONFIG = """
       {"legacy": true, "add_bos_token": true, "add_eos_token": false, "added_tokens_decoder": {
         "32000": {"content": "<image>", "special": true, "normalized": false, "lstrip": false, "rstrip": false, "single_word": false}}}
       """;
 
-  @TempDir static Path folder;
+  @TempDir
+  static Path folder;
+
   private static Answer expected;
 
   @BeforeAll
@@ -47,20 +48,32 @@ class FormsTest {
     Path hf = Files.createDirectories(folder.resolve("hf"));
     ModelShape tiny = ModelShape.named("tiny");
     ModelShape.Text t = tiny.text();
-    ModelShape shape =
-        new ModelShape(
-            "tiny",
-            new ModelShape.Text(
-                32064, t.hidden(), t.feedForward(), t.layers(), t.heads(), 1, t.headWidth(), t.normEpsilon(), t.ropeTheta(), 1024),
-            tiny.vision(),
-            false,
-            tiny.visionBlocksRun());
+    ModelShape shape = new ModelShape(
+        "tiny",
+        new ModelShape.Text(
+            32064,
+            t.hidden(),
+            t.feedForward(),
+            t.layers(),
+            t.heads(),
+            1,
+            t.headWidth(),
+            t.normEpsilon(),
+            t.ropeTheta(),
+            1024),
+        tiny.vision(),
+        false,
+        tiny.visionBlocksRun());
     new Synth(shape, 5, (done, total, name) -> {}).writeDirectory(hf, DType.F16);
-    Files.write(hf.resolve("tokenizer.model"), SentencePieceModel.write(Tokenizer.llama().data()));
+    Files.write(
+        hf.resolve("tokenizer.model"),
+        SentencePieceModel.write(Tokenizer.llama().data()));
     Files.writeString(hf.resolve("tokenizer_config.json"), TOKENIZER_CONFIG);
     expected = ask(hf, FoveaOptions.DEFAULT);
     assertEquals(24, expected.tokens().size());
-    assertTrue(expected.tokenIds().stream().distinct().count() > 4, "answers that repeat one token prove little: " + expected.tokenIds());
+    assertTrue(
+        expected.tokenIds().stream().distinct().count() > 4,
+        "answers that repeat one token prove little: " + expected.tokenIds());
   }
 
   private static Answer ask(Path model, FoveaOptions options) {
@@ -68,12 +81,18 @@ class FormsTest {
     for (int i = 0; i < rgb.length; i++) {
       rgb[i] = (byte) (i * 7 + i / 90);
     }
-    FoveaOptions same = options.withTemplate("vicuna_v1").withRegions("chatspot").withImageMode(ImageMode.PAD).withKvType(DType.F32);
+    FoveaOptions same = options
+        .withTemplate("vicuna_v1")
+        .withRegions("chatspot")
+        .withImageMode(ImageMode.PAD)
+        .withKvType(DType.F32);
     try (Fovea fovea = Fovea.open(model, same);
         Session session = fovea.session()) {
-      Question question =
-          Question.of("What is this?").picture(new Picture(90, 60, rgb)).region(new Region.Box(10, 5, 60, 40, Units.PIXEL));
-      Answer answer = session.ask(question, Generation.DEFAULT.withMaxTokens(24).withIgnoreEos(true));
+      Question question = Question.of("What is this?")
+          .picture(new Picture(90, 60, rgb))
+          .region(new Region.Box(10, 5, 60, 40, Units.PIXEL));
+      Answer answer =
+          session.ask(question, Generation.DEFAULT.withMaxTokens(24).withIgnoreEos(true));
       assertEquals(List.of(), answer.warnings());
       return answer;
     }
@@ -88,14 +107,16 @@ class FormsTest {
   /** A copy of the directory whose tensors have other names. */
   private static Path renamed(String name, UnaryOperator<String> rename) throws IOException {
     Path to = Files.createDirectories(folder.resolve(name));
-    for (String file : List.of("config.json", "preprocessor_config.json", "tokenizer.model", "tokenizer_config.json")) {
+    for (String file : List.of(
+        "config.json", "preprocessor_config.json", "tokenizer.model", "tokenizer_config.json")) {
       Files.copy(folder.resolve("hf").resolve(file), to.resolve(file));
     }
     copyTensors(to.resolve("model.safetensors"), rename, n -> true);
     return to;
   }
 
-  private static void copyTensors(Path to, UnaryOperator<String> rename, java.util.function.Predicate<String> which) {
+  private static void copyTensors(
+      Path to, UnaryOperator<String> rename, java.util.function.Predicate<String> which) {
     try (Checkpoint from = Checkpoint.open(folder.resolve("hf"))) {
       Map<TensorSpec, WeightTensor> tensors = new LinkedHashMap<>();
       for (WeightTensor t : from.tensors().values()) {
@@ -103,7 +124,8 @@ class FormsTest {
           tensors.put(new TensorSpec(rename.apply(t.name()), t.dtype(), t.dims()), t);
         }
       }
-      try (TensorWriter writer = TensorWriter.safetensors(to, Map.of("format", "pt"), List.copyOf(tensors.keySet()))) {
+      try (TensorWriter writer =
+          TensorWriter.safetensors(to, Map.of("format", "pt"), List.copyOf(tensors.keySet()))) {
         tensors.forEach((spec, t) -> writer.append(spec, t.data()));
         writer.finish();
       }
@@ -112,15 +134,15 @@ class FormsTest {
 
   @Test
   void newerHuggingFaceNames() throws IOException {
-    assertSame(
-        ask(
-            renamed(
-                "newer",
-                n ->
-                    n.startsWith("language_model.model.")
-                        ? n.replace("language_model.model.", "model.language_model.")
-                        : n.startsWith("language_model.lm_head") ? n.replace("language_model.", "") : "model." + n),
-            FoveaOptions.DEFAULT));
+    assertSame(ask(
+        renamed(
+            "newer",
+            n -> n.startsWith("language_model.model.")
+                ? n.replace("language_model.model.", "model.language_model.")
+                : n.startsWith("language_model.lm_head")
+                    ? n.replace("language_model.", "")
+                    : "model." + n),
+        FoveaOptions.DEFAULT));
   }
 
   @Test
@@ -128,9 +150,7 @@ class FormsTest {
     NameMap hf = NameMap.named("hf-llava");
     NameMap llava = NameMap.named("llava");
     Path to = renamed("llava-v1.5", n -> n);
-    Files.writeString(
-        to.resolve("config.json"),
-        """
+    Files.writeString(to.resolve("config.json"), """
         {"model_type": "llava_llama", "architectures": ["LlavaLlamaForCausalLM"], "hidden_size": 256, "intermediate_size": 352,
          "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 32064, "rms_norm_eps": 1e-05,
          "max_position_embeddings": 1024, "bos_token_id": 0, "eos_token_id": 1, "mm_hidden_size": 128, "mm_projector_type": "mlp2x_gelu",
@@ -142,10 +162,11 @@ class FormsTest {
         n -> llava.names(String.valueOf(hf.canonical(n))).getFirst(),
         n -> !n.startsWith("vision_tower."));
     Path clip = Files.createDirectories(folder.resolve("clip"));
-    copyTensors(clip.resolve("model.safetensors"), n -> n.replace("vision_tower.", ""), n -> n.startsWith("vision_tower."));
-    Files.writeString(
-        clip.resolve("config.json"),
-        """
+    copyTensors(
+        clip.resolve("model.safetensors"),
+        n -> n.replace("vision_tower.", ""),
+        n -> n.startsWith("vision_tower."));
+    Files.writeString(clip.resolve("config.json"), """
         {"model_type": "clip", "vision_config": {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3,
          "num_attention_heads": 2, "patch_size": 14, "image_size": 336}}
         """);
@@ -157,7 +178,13 @@ class FormsTest {
     Path to = Files.createDirectories(folder.resolve("gguf"));
     try (LoadedModel model = LoadedModel.open(folder.resolve("hf"), OpenOptions.NONE)) {
       Conversion.write(
-          model, "tiny", to.resolve("tiny-f16.gguf"), to.resolve("mmproj-tiny-f16.gguf"), DType.F16, DType.F16, (d, n, s) -> {});
+          model,
+          "tiny",
+          to.resolve("tiny-f16.gguf"),
+          to.resolve("mmproj-tiny-f16.gguf"),
+          DType.F16,
+          DType.F16,
+          (d, n, s) -> {});
     }
     assertSame(ask(to, FoveaOptions.DEFAULT));
     assertSame(ask(to.resolve("tiny-f16.gguf"), FoveaOptions.DEFAULT));
