@@ -20,9 +20,10 @@
 
 namespace fovea {
 
-#define FOVEA_OPS(X)                                                                            \
-  X(patchify)                                                                                   \
-  X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) X(attention) \
+#define FOVEA_OPS(X)                                                             \
+  X(patchify)                                                                    \
+  X(concat_rows)                                                                 \
+  X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) X(attention) \
       X(paged_attention) X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -129,17 +130,18 @@ FOVEA_EXPORT int32_t fovea_cpu_open(int32_t threads, fovea_cpu **out) {
 
 FOVEA_EXPORT void fovea_cpu_close(fovea_cpu *cpu) { delete cpu; }
 
-FOVEA_EXPORT void* fovea_cpu_allocate(int64_t bytes) {
+FOVEA_EXPORT void *fovea_cpu_allocate(int64_t bytes) {
   if (bytes < 1) return nullptr;
 #if defined(__unix__) || defined(__APPLE__)
-  void* memory = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 #else
   return calloc(1, static_cast<size_t>(bytes));
 #endif
 }
 
-FOVEA_EXPORT void fovea_cpu_free(void* memory, int64_t bytes) {
+FOVEA_EXPORT void fovea_cpu_free(void *memory, int64_t bytes) {
   if (!memory) return;
 #if defined(__unix__) || defined(__APPLE__)
   munmap(memory, static_cast<size_t>(bytes));

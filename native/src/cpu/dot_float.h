@@ -1,0 +1,208 @@
+// Dot products with weights of single elements: binary32, binary16 and bfloat16. One vector of partial sums walks along the row in order,
+// whatever the number of rows beside it, and is then summed as a tree; that fixes the bits of every element of y.
+#pragma once
+
+#include "dot.h"
+
+namespace fovea {
+namespace {
+
+// ---- a vector of binary32 numbers, as wide as the tier has ----
+
+#if defined(__AVX512F__)
+struct Vec {
+  static constexpr int LANES = 16;
+  __m512 v;
+  static Vec zero() { return {_mm512_setzero_ps()}; }
+  static Vec load(const float *p) { return {_mm512_loadu_ps(p)}; }
+  static Vec load(const float *p, int n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
+  static Vec half(const uint16_t *p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p))};
+  }
+  static Vec half(const uint16_t *p, int n) {
+    return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask(n), p))};
+  }
+  static Vec bfloat(const uint16_t *p) { return widen(_mm256_loadu_si256((const __m256i *)p)); }
+  static Vec bfloat(const uint16_t *p, int n) {
+    return widen(_mm256_maskz_loadu_epi16(mask(n), p));
+  }
+  static __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+  static Vec widen(__m256i h) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16))};
+  }
+  void fma(Vec a, Vec b) { v = _mm512_fmadd_ps(a.v, b.v, v); }
+  float sum() const { return sum16(v); }
+};
+constexpr int ROWS = 4, COLS = 6;
+#elif defined(__AVX2__)
+struct Vec {
+  static constexpr int LANES = 8;
+  __m256 v;
+  static Vec zero() { return {_mm256_setzero_ps()}; }
+  static Vec load(const float *p) { return {_mm256_loadu_ps(p)}; }
+  static Vec half(const uint16_t *p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p))};
+  }
+  static Vec bfloat(const uint16_t *p) {
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
+  }
+  static Vec load(const float *p, int n) {
+    float whole[8] = {};
+    for (int i = 0; i < n; i++) whole[i] = p[i];
+    return load(whole);
+  }
+  static Vec half(const uint16_t *p, int n) {
+    uint16_t whole[8] = {};
+    for (int i = 0; i < n; i++) whole[i] = p[i];
+    return half(whole);
+  }
+  static Vec bfloat(const uint16_t *p, int n) {
+    uint16_t whole[8] = {};
+    for (int i = 0; i < n; i++) whole[i] = p[i];
+    return bfloat(whole);
+  }
+  void fma(Vec a, Vec b) { v = _mm256_fmadd_ps(a.v, b.v, v); }
+  float sum() const { return sum8(v); }
+};
+constexpr int ROWS = 2, COLS = 4;
+#else
+struct Vec {
+  static constexpr int LANES = 1;
+  float v;
+  static Vec zero() { return {0.f}; }
+  static Vec load(const float *p, int = 1) { return {*p}; }
+  static Vec half(const uint16_t *p, int = 1) { return {from_half(*p)}; }
+  static Vec bfloat(const uint16_t *p, int = 1) { return {from_bfloat(*p)}; }
+  void fma(Vec a, Vec b) { v += a.v * b.v; }
+  float sum() const { return v; }
+};
+constexpr int ROWS = 2, COLS = 4;
+#endif
+
+// ---- weights of single elements: x stays as it is ----
+
+struct F32 {
+  using Element = float;
+  static Vec load(const float *p) { return Vec::load(p); }
+  static Vec load(const float *p, int n) { return Vec::load(p, n); }
+};
+struct F16 {
+  using Element = uint16_t;
+  static Vec load(const uint16_t *p) { return Vec::half(p); }
+  static Vec load(const uint16_t *p, int n) { return Vec::half(p, n); }
+};
+struct BF16 {
+  using Element = uint16_t;
+  static Vec load(const uint16_t *p) { return Vec::bfloat(p); }
+  static Vec load(const uint16_t *p, int n) { return Vec::bfloat(p, n); }
+};
+
+template <class W>
+struct Plain {
+  static constexpr int R = ROWS, N = COLS, R_ALONE = 2;
+  static constexpr bool PANELS = false;
+  static constexpr int64_t AT_ONCE = N;
+  static void multiply(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row,
+                       int64_t width, int64_t n, float *out) {
+    tiles<Plain>(w, rows, x, x_row, width, n, out);
+  }
+  static int64_t row_bytes(int64_t width) {
+    return width * static_cast<int64_t>(sizeof(typename W::Element));
+  }
+  static int64_t x_bytes(int64_t) { return 0; }  // used in place
+  static void prepare(const float *, int64_t, uint8_t *) {}
+
+  // out[n * ld + r] = dot(x row n, w row r)
+  template <int RR, int NN>
+  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
+                   int64_t ld) {
+    Vec acc[RR][NN];
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) acc[r][n] = Vec::zero();
+    int64_t stride = row_bytes(width);
+    int64_t k = 0;
+    for (; k + Vec::LANES <= width; k += Vec::LANES) {
+      Vec a[RR];
+      UNROLL for (int r = 0; r < RR; r++) a[r] = W::load(at(w, r * stride, k));
+      UNROLL for (int n = 0; n < NN; n++) {
+        Vec b = Vec::load(reinterpret_cast<const float *>(x + n * x_row) + k);
+        UNROLL for (int r = 0; r < RR; r++) acc[r][n].fma(a[r], b);
+      }
+    }
+    if (int rest = static_cast<int>(width - k)) {
+      for (int r = 0; r < RR; r++) {
+        Vec a = W::load(at(w, r * stride, k), rest);
+        for (int n = 0; n < NN; n++)
+          acc[r][n].fma(a, Vec::load(reinterpret_cast<const float *>(x + n * x_row) + k, rest));
+      }
+    }
+#if defined(__AVX512F__)
+    if constexpr (RR == 4) {
+      UNROLL for (int n = 0; n < NN; n++)
+          _mm_storeu_ps(out + n * ld, sums16(acc[0][n].v, acc[1][n].v, acc[2][n].v, acc[3][n].v));
+      return;
+    }
+#endif
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * ld + r] =
+        acc[r][n].sum();
+  }
+
+  static const typename W::Element *at(const uint8_t *w, int64_t bytes, int64_t k) {
+    return reinterpret_cast<const typename W::Element *>(w + bytes) + k;
+  }
+};
+
+#if defined(__AVX512BF16__)
+// ---- bfloat16 weights with bfloat16 dot products: x is rounded once ----
+struct DotBF16 {
+  static constexpr int R = 4, N = 6, R_ALONE = 2;
+  static constexpr bool PANELS = false;
+  static constexpr int64_t AT_ONCE = N;
+  static void multiply(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row,
+                       int64_t width, int64_t n, float *out) {
+    tiles<DotBF16>(w, rows, x, x_row, width, n, out);
+  }
+  static int64_t row_bytes(int64_t width) { return width * 2; }
+  static int64_t x_bytes(int64_t width) { return align64(width * 2); }
+  static void prepare(const float *x, int64_t width, uint8_t *out) {
+    for (int64_t i = 0; i < x_bytes(width) / 2; i += 16) {
+      int64_t n = width - i < 16 ? width - i : 16;
+      __m512 v = n > 0 ? _mm512_maskz_loadu_ps(Vec::mask(static_cast<int>(n)), x + i)
+                       : _mm512_setzero_ps();
+      _mm256_store_si256((__m256i *)(out + i * 2), (__m256i)_mm512_cvtneps_pbh(v));
+    }
+  }
+  template <int RR, int NN>
+  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
+                   int64_t ld) {
+    __m512 acc[RR][NN];
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) acc[r][n] =
+        _mm512_setzero_ps();
+    for (int64_t k = 0; k < width; k += 32) {
+      __m512bh a[RR];
+      if (k + 32 <= width) {
+        UNROLL for (int r = 0; r < RR; r++) a[r] =
+            (__m512bh)_mm512_loadu_si512(w + r * width * 2 + k * 2);
+      } else {
+        __mmask32 mask = (1u << (width - k)) - 1;
+        UNROLL for (int r = 0; r < RR; r++) a[r] =
+            (__m512bh)_mm512_maskz_loadu_epi16(mask, w + r * width * 2 + k * 2);
+      }
+      UNROLL for (int n = 0; n < NN; n++) {
+        __m512bh b = (__m512bh)_mm512_load_si512(x + n * x_row + k * 2);
+        UNROLL for (int r = 0; r < RR; r++) acc[r][n] = _mm512_dpbf16_ps(acc[r][n], a[r], b);
+      }
+    }
+    if constexpr (RR == 4) {
+      UNROLL for (int n = 0; n < NN; n++)
+          _mm_storeu_ps(out + n * ld, sums16(acc[0][n], acc[1][n], acc[2][n], acc[3][n]));
+    } else {
+      UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * ld + r] =
+          sum16(acc[r][n]);
+    }
+  }
+};
+#endif
+
+}  // namespace
+}  // namespace fovea

@@ -1,0 +1,750 @@
+// Runs every kernel of the table that this machine can run on small odd shapes against plain loops in binary64: within bounds
+// that follow from the arithmetic, with the same bits on 1, 2 and 3 threads and for a row alone or among others, with memory
+// before, behind and past the live rows untouched, and with indices out of range refused.
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/blocks.h"
+#include "fovea/fovea.h"
+
+namespace {
+
+int failures = 0;
+std::string current;  // what is being checked
+
+void fail(const std::string &what) {
+  if (failures++ < 50) printf("%s: %s\n", current.c_str(), what.c_str());
+}
+
+// A small generator with a known period, so that a failure repeats.
+uint64_t state = 0x9e3779b97f4a7c15;
+double uniform() {
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return static_cast<double>(state >> 11) * 0x1p-53;
+}
+double deviate() { return (uniform() + uniform() + uniform() - 1.5) * 2; }
+
+float half_to_float(uint16_t h) {
+  int e = h >> 10 & 31;
+  double m = h & 1023;
+  double v = e ? std::ldexp(1024 + m, e - 25) : std::ldexp(m, -24);
+  return static_cast<float>(h & 0x8000 ? -v : v);
+}
+
+uint16_t float_to_half(double v) {  // normal range only, as the tests need it
+  uint16_t sign = v < 0 ? 0x8000 : 0;
+  v = std::fabs(v);
+  if (v < 0x1p-14)
+    return static_cast<uint16_t>(sign | static_cast<int>(std::nearbyint(v * 0x1p24)));
+  int e;
+  double m = std::frexp(v, &e);  // [0.5, 1)
+  int bits = static_cast<int>(std::nearbyint(m * 2048));
+  return static_cast<uint16_t>(sign | (((e + 14) << 10) + bits - 1024));
+}
+
+constexpr size_t GUARD = 64;
+constexpr uint8_t FILL = 0xa5;
+
+// A tensor in memory of its own between guards.
+struct Buffer {
+  int32_t dtype;
+  std::vector<int32_t> dims;
+  std::vector<uint8_t> memory;
+  const int32_t *live = nullptr;
+
+  Buffer(int32_t type, std::vector<int32_t> sizes) : dtype(type), dims(std::move(sizes)) {
+    memory.assign(bytes() + 2 * GUARD, FILL);
+  }
+  int64_t count() const {
+    int64_t n = 1;
+    for (int32_t d : dims) n *= d;
+    return n;
+  }
+  size_t bytes() const {
+    auto n = static_cast<size_t>(count());
+    switch (dtype) {
+      case FOVEA_F16:
+      case FOVEA_BF16:
+        return n * 2;
+      case FOVEA_Q8_0:
+        return n / 32 * sizeof(fovea_q8_0);
+      case FOVEA_Q4_0:
+        return n / 32 * sizeof(fovea_q4_0);
+      default:
+        return n * 4;
+    }
+  }
+  uint8_t *data() { return memory.data() + GUARD; }
+  const uint8_t *data() const { return memory.data() + GUARD; }
+  float *f32() { return reinterpret_cast<float *>(data()); }
+  int32_t *i32() { return reinterpret_cast<int32_t *>(data()); }
+
+  void random(double scale) {
+    int64_t n = count();
+    for (int64_t i = 0; i < n; i++) {
+      double v = deviate() * scale;
+      if (dtype == FOVEA_F32) {
+        f32()[i] = static_cast<float>(v);
+      } else if (dtype == FOVEA_F16) {
+        reinterpret_cast<uint16_t *>(data())[i] = float_to_half(v);
+      } else if (dtype == FOVEA_BF16) {
+        float f = static_cast<float>(v);
+        memcpy(data() + 2 * i, reinterpret_cast<uint8_t *>(&f) + 2, 2);
+      } else if (i % 32 == 0) {
+        uint16_t d = float_to_half(v / 8);
+        size_t size = dtype == FOVEA_Q8_0 ? sizeof(fovea_q8_0) : sizeof(fovea_q4_0);
+        uint8_t *block = data() + static_cast<size_t>(i / 32) * size;
+        memcpy(block, &d, 2);
+        for (size_t j = 2; j < size; j++) block[j] = static_cast<uint8_t>(uniform() * 256);
+      }
+    }
+  }
+
+  std::vector<double> decode() const {
+    std::vector<double> all(static_cast<size_t>(count()));
+    for (size_t i = 0; i < all.size(); i++) {
+      if (dtype == FOVEA_F32) {
+        float f;
+        memcpy(&f, data() + 4 * i, 4);
+        all[i] = f;
+      } else if (dtype == FOVEA_I32) {
+        int32_t v;
+        memcpy(&v, data() + 4 * i, 4);
+        all[i] = v;
+      } else if (dtype == FOVEA_F16) {
+        uint16_t h;
+        memcpy(&h, data() + 2 * i, 2);
+        all[i] = half_to_float(h);
+      } else if (dtype == FOVEA_BF16) {
+        uint32_t bits = 0;
+        memcpy(reinterpret_cast<uint8_t *>(&bits) + 2, data() + 2 * i, 2);
+        float f;
+        memcpy(&f, &bits, 4);
+        all[i] = f;
+      } else if (dtype == FOVEA_Q8_0) {
+        fovea_q8_0 b;
+        memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
+        all[i] = double{half_to_float(b.d)} * b.q[i % 32];
+      } else {
+        fovea_q4_0 b;
+        memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
+        size_t j = i % 32;
+        all[i] = double{half_to_float(b.d)} * ((j < 16 ? b.q[j] & 15 : b.q[j - 16] >> 4) - 8);
+      }
+    }
+    return all;
+  }
+
+  void check_guards(const char *name) const {
+    for (size_t i = 0; i < GUARD; i++) {
+      if (memory[i] != FILL || memory[memory.size() - 1 - i] != FILL)
+        return fail(std::string("wrote outside ") + name);
+    }
+  }
+};
+
+// A call: inputs then the output, attributes, and what the output should be. `live` counts rows of the output that matter.
+struct Call {
+  std::vector<Buffer *> tensors;  // nullptr: absent
+  std::vector<double> attributes;
+  bool whole = false;  // the attribute is a whole number
+  int64_t live = -1;   // elements of the output to check; -1: all
+  std::vector<double> want, bound;
+
+  std::vector<uint8_t> args() const {
+    std::vector<uint8_t> bytes(tensors.size() * sizeof(fovea_tensor) + attributes.size() * 8);
+    for (size_t i = 0; i < tensors.size(); i++) {
+      fovea_tensor t{};
+      if (const Buffer *b = tensors[i]) {
+        t.data = const_cast<uint8_t *>(b->data());
+        t.live = b->live;
+        t.dtype = b->dtype;
+        t.rank = static_cast<int32_t>(b->dims.size());
+        for (size_t d = 0; d < 4; d++) t.dim[d] = d < b->dims.size() ? b->dims[d] : 1;
+      }
+      memcpy(bytes.data() + i * sizeof t, &t, sizeof t);
+    }
+    for (size_t i = 0; i < attributes.size(); i++) {
+      int64_t n = static_cast<int64_t>(attributes[i]);
+      bool last = i + 1 == attributes.size();
+      memcpy(bytes.data() + tensors.size() * sizeof(fovea_tensor) + i * 8,
+             whole && last ? static_cast<void *>(&n) : const_cast<double *>(&attributes[i]), 8);
+    }
+    return bytes;
+  }
+};
+
+int32_t execute(int32_t kernel, const std::vector<uint8_t> &args, int threads) {
+  fovea_cpu *cpu = nullptr;
+  if (fovea_cpu_open(threads, &cpu) != FOVEA_OK) {
+    fail("no context");
+    return -1;
+  }
+  int64_t bytes = fovea_cpu_scratch_bytes(kernel, args.data(), threads);
+  // Exactly as much as was asked for, so that a sanitizer sees any more.
+  void *scratch =
+      bytes ? std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)) : nullptr;
+  if (scratch) memset(scratch, 0x7f, static_cast<size_t>(bytes));
+  fovea_cpu_step step{kernel, args.data()};
+  int32_t failed = -1;
+  int32_t status = fovea_cpu_run(cpu, &step, 1, scratch, bytes, &failed);
+  std::free(scratch);
+  fovea_cpu_close(cpu);
+  return status;
+}
+
+void check(int32_t kernel, Call &c) {
+  std::vector<uint8_t> args = c.args();
+  fovea_cpu_kernel k;
+  fovea_cpu_kernel_at(kernel, &k);
+  if (static_cast<size_t>(k.args_bytes) != args.size()) return fail("the struct has another size");
+  if (const char *reason = fovea_cpu_rejects(kernel, args.data())) return fail(reason);
+  Buffer &y = *c.tensors.back();
+  std::vector<uint8_t> before = y.memory, first;
+  for (int threads = 1; threads <= 3; threads++) {
+    y.memory = before;
+    args = c.args();
+    int32_t status = execute(kernel, args, threads);
+    if (status != FOVEA_OK) return fail("status " + std::to_string(status));
+    for (Buffer *b : c.tensors)
+      if (b) b->check_guards("a tensor");
+    if (threads == 1) first = y.memory;
+    if (y.memory != first) return fail("other bits on " + std::to_string(threads) + " threads");
+  }
+  std::vector<double> got = y.decode();
+  size_t live = c.live < 0 ? got.size() : static_cast<size_t>(c.live);
+  for (size_t i = 0; i < live; i++) {
+    if (!(std::fabs(got[i] - c.want[i]) <= c.bound[i]))
+      return fail("element " + std::to_string(i) + " is " + std::to_string(got[i]) + ", not " +
+                  std::to_string(c.want[i]) + " within " + std::to_string(c.bound[i]));
+  }
+  if (live < got.size() &&
+      memcmp(y.data() + live * 4, before.data() + GUARD + live * 4, (got.size() - live) * 4) != 0)
+    fail("wrote past the live rows");
+}
+
+void expect_range(int32_t kernel, const Call &c) {
+  int32_t status = execute(kernel, c.args(), 2);
+  if (status != FOVEA_E_RANGE) fail("an index out of range gave status " + std::to_string(status));
+}
+
+std::vector<std::string> types(const std::string &signature) {
+  std::vector<std::string> all(1);
+  for (size_t i = 0; i < signature.size(); i++) {
+    if (signature[i] == ',') {
+      all.emplace_back();
+    } else if (signature[i] == '-') {
+      all.emplace_back();
+      i++;
+    } else {
+      all.back() += signature[i];
+    }
+  }
+  return all;
+}
+
+int32_t code(const std::string &type) {
+  const char *const names[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "i32"};
+  for (int32_t i = 0; i < 6; i++)
+    if (type == names[i]) return i;
+  return -1;
+}
+
+constexpr double U = 0x1p-24;
+
+double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
+double gelu(double v) { return v / 2 * (1 + std::erf(v / std::sqrt(2.))); }
+
+// ---- the linear family ----
+
+void linear(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width, int32_t outs,
+            bool cut) {
+  std::string op = k.op;
+  std::vector<std::string> type = types(k.signature);
+  int32_t dtype = code(type[1]);
+  bool pair = op == "swiglu", add = op == "linear_add";
+  Buffer x(FOVEA_F32, {t, width}), w(dtype, {outs, width}), up(dtype, {outs, width}),
+      b(FOVEA_F32, {outs}), r(FOVEA_F32, {t, outs}), y(FOVEA_F32, {t, outs});
+  x.random(1);
+  w.random(0.3);
+  up.random(0.3);
+  b.random(1);
+  r.random(1);
+  if (t > 2) memset(x.data(), 0, static_cast<size_t>(width) * 4);  // a row of zeros
+  int32_t live = cut ? t - 1 : t;
+  Call c;
+  if (cut) {
+    x.live = r.live = y.live = &live;
+    c.live = int64_t{live} * outs;
+  }
+  bool bias = !pair && type[2] == "f32";
+  if (pair) {
+    c.tensors = {&x, &w, &up, &y};
+  } else if (add) {
+    c.tensors = {&x, &w, bias ? &b : nullptr, &r, &y};
+  } else {
+    c.tensors = {&x, &w, bias ? &b : nullptr, &y};
+  }
+  std::vector<double> dx = x.decode(), dw[2] = {w.decode(), up.decode()}, db = b.decode(),
+                      dr = r.decode();
+  for (int32_t i = 0; i < t; i++) {
+    for (int32_t o = 0; o < outs; o++) {
+      double v[2], e[2];
+      for (int m = 0; m < (pair ? 2 : 1); m++) {
+        double sum = bias ? db[static_cast<size_t>(o)] : 0, size = std::fabs(sum), rounding = 0,
+               most = 0;
+        for (int32_t j = 0; j < width; j++) {
+          const double *xs = &dx[static_cast<size_t>(i) * static_cast<size_t>(width)];
+          double wj =
+              dw[m][static_cast<size_t>(o) * static_cast<size_t>(width) + static_cast<size_t>(j)];
+          sum += wj * xs[j];
+          size += std::fabs(wj * xs[j]);
+          if (dtype == FOVEA_BF16) rounding += std::fabs(wj * xs[j]) * 0x1p-8;
+          if (dtype == FOVEA_Q8_0 || dtype == FOVEA_Q4_0) {
+            if (j % 32 == 0) {
+              most = 0;
+              for (int32_t l = j; l < j + 32; l++) most = std::fmax(most, std::fabs(xs[l]));
+            }
+            rounding += std::fabs(wj) * most / 254 * (1 + 0x1p-10);
+          }
+        }
+        v[m] = sum;
+        e[m] = (width + 3) * U * size + rounding;
+      }
+      double want = v[0], bound = e[0];
+      if (add) {
+        double rest =
+            dr[static_cast<size_t>(i) * static_cast<size_t>(outs) + static_cast<size_t>(o)];
+        want += rest;
+        bound += U * std::fabs(want);
+      } else if (op == "linear_quick_gelu") {
+        want = v[0] * sigmoid(1.702 * v[0]);
+        bound = 1.2 * e[0] + 0x1p-20 * (1 + std::fabs(v[0])) * std::fabs(want) + 1e-37;
+      } else if (op == "linear_gelu") {
+        want = gelu(v[0]);
+        bound = 1.2 * e[0] + 0x1p-20 * std::fabs(v[0]);
+      } else if (pair) {
+        double s = v[0] * sigmoid(v[0]);
+        want = s * v[1];
+        bound = 1.2 * e[0] * (std::fabs(v[1]) + e[1]) + std::fabs(s) * e[1] +
+                0x1p-20 * (1 + std::fabs(v[0])) * std::fabs(want) + 1e-37;
+      }
+      c.want.push_back(want);
+      c.bound.push_back(bound + U * std::fabs(want));
+    }
+  }
+  check(kernel, c);
+
+  // Every row alone has the bits it has among the others.
+  std::vector<uint8_t> all = y.memory;
+  for (int32_t i = 0; i < live; i++) {
+    Buffer one(FOVEA_F32, {1, width}), rest(FOVEA_F32, {1, outs}), out(FOVEA_F32, {1, outs});
+    memcpy(one.data(), x.f32() + int64_t{i} * width, one.bytes());
+    memcpy(rest.data(), r.f32() + int64_t{i} * outs, rest.bytes());
+    Call alone = c;
+    alone.tensors.front() = &one;
+    alone.tensors.back() = &out;
+    if (add) alone.tensors[3] = &rest;
+    if (execute(kernel, alone.args(), 1) != FOVEA_OK) return fail("a row alone failed");
+    if (memcmp(out.data(), all.data() + GUARD + static_cast<size_t>(i) * out.bytes(),
+               out.bytes()) != 0)
+      return fail("row " + std::to_string(i) + " alone has other bits");
+  }
+}
+
+// ---- elementwise and norms ----
+
+void elementwise(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width, bool cut) {
+  std::string op = k.op;
+  Buffer a(FOVEA_F32, {t, width}), b(FOVEA_F32, {t, width}), g(FOVEA_F32, {width}),
+      h(FOVEA_F32, {width}), y(FOVEA_F32, {t, width});
+  a.random(op == "gelu" || op == "quick_gelu" ? 4 : 2);
+  b.random(1);
+  g.random(1);
+  h.random(1);
+  if (op == "quick_gelu" || op == "silu_mul") {  // far into both tails
+    a.f32()[0] = 300;
+    if (a.count() > 1) a.f32()[1] = -300;
+  }
+  int32_t live = cut ? t - 1 : t;
+  Call c;
+  if (cut) {
+    a.live = b.live = y.live = &live;
+    c.live = int64_t{live} * width;
+  }
+  c.tensors = {&a, &b, &y};
+  double eps = 1e-5;
+  if (op == "rms_norm") {
+    c.tensors = {&a, &g, &y};
+    c.attributes = {eps};
+  } else if (op == "layer_norm") {
+    c.tensors = {&a, &g, &h, &y};
+    c.attributes = {eps};
+  } else if (op == "gelu" || op == "quick_gelu") {
+    c.tensors = {&a, &y};
+  }
+  std::vector<double> p = a.decode(), q = b.decode(), dg = g.decode(), dh = h.decode();
+  for (size_t i = 0; i < p.size(); i++) {
+    double v = p[i], want, bound;
+    size_t column = i % static_cast<size_t>(width), row = i - column;
+    if (op == "add") {
+      want = v + q[i];
+      bound = U * std::fabs(want);
+    } else if (op == "silu_mul") {
+      want = v * sigmoid(v) * q[i];
+      bound = 0x1p-20 * (1 + std::fabs(v) / 8) * std::fabs(want) + 1e-35;
+    } else if (op == "quick_gelu") {
+      want = v * sigmoid(1.702 * v);
+      bound = 0x1p-20 * (1 + std::fabs(v) / 8) * std::fabs(want) + 1e-35;
+    } else if (op == "gelu") {
+      want = gelu(v);
+      bound = 0x1p-20 * std::fabs(v);
+    } else {
+      double mean = 0, squares = 0, size = 0;
+      for (size_t j = 0; j < static_cast<size_t>(width); j++) {
+        mean += p[row + j] / width;
+        size += std::fabs(p[row + j]) / width;
+      }
+      bool layer = op == "layer_norm";
+      for (size_t j = 0; j < static_cast<size_t>(width); j++) {
+        double d = p[row + j] - (layer ? mean : 0);
+        squares += d * d;
+      }
+      double scale = 1 / std::sqrt(squares / width + eps);
+      want = (v - (layer ? mean : 0)) * scale * dg[column] + (layer ? dh[column] : 0);
+      bound =
+          (width + 8) * U * (std::fabs(want) + (layer ? std::fabs(dh[column]) : 0)) +
+          (layer ? (width + 2) * U * 3 * (size + std::fabs(v)) * scale * std::fabs(dg[column]) : 0);
+    }
+    c.want.push_back(want);
+    c.bound.push_back(bound);
+  }
+  check(kernel, c);
+}
+
+// ---- rows and places ----
+
+void rope(int32_t kernel, int32_t t, int32_t heads, int32_t width, bool neighbours) {
+  Buffer x(FOVEA_F32, {t, heads, width}), pos(FOVEA_I32, {t}), y(FOVEA_F32, {t, heads, width});
+  x.random(1);
+  for (int32_t i = 0; i < t; i++) pos.i32()[i] = i * 977;
+  Call c;
+  c.tensors = {&x, &pos, &y};
+  c.attributes = {10000, 0.5, neighbours ? 1. : 0.};
+  c.whole = true;
+  std::vector<double> p = x.decode();
+  c.want.resize(p.size());
+  c.bound.resize(p.size());
+  for (int32_t i = 0; i < t * heads; i++) {
+    for (int32_t j = 0; j < width / 2; j++) {
+      auto first = static_cast<size_t>(i * width + (neighbours ? 2 * j : j));
+      size_t second = first + static_cast<size_t>(neighbours ? 1 : width / 2);
+      double angle = pos.i32()[i / heads] * 0.5 / std::pow(10000, 2. * j / width);
+      c.want[first] = p[first] * std::cos(angle) - p[second] * std::sin(angle);
+      c.want[second] = p[second] * std::cos(angle) + p[first] * std::sin(angle);
+      c.bound[first] = c.bound[second] =
+          (std::fabs(p[first]) + std::fabs(p[second])) * (4 * U * std::fabs(angle) + 0x1p-21);
+    }
+  }
+  check(kernel, c);
+}
+
+void take_rows(int32_t kernel) {
+  Buffer x(FOVEA_F32, {7, 21}), rows(FOVEA_I32, {4}), y(FOVEA_F32, {4, 21});
+  x.random(1);
+  const int32_t which[] = {6, 0, 6, 3};
+  memcpy(rows.data(), which, sizeof which);
+  Call c;
+  c.tensors = {&x, &rows, &y};
+  std::vector<double> p = x.decode();
+  for (size_t r = 0; r < 4; r++)
+    for (size_t i = 0; i < 21; i++) c.want.push_back(p[static_cast<size_t>(which[r]) * 21 + i]);
+  c.bound.assign(c.want.size(), 0);
+  check(kernel, c);
+  for (int32_t bad : {7, -1, INT32_MAX, INT32_MIN}) {
+    rows.i32()[2] = bad;
+    expect_range(kernel, c);
+  }
+}
+
+void embed(int32_t kernel, const fovea_cpu_kernel &k) {
+  std::vector<std::string> type = types(k.signature);
+  bool with_image = type[2] == "f32";
+  Buffer ids(FOVEA_I32, {5}), table(code(type[1]), {9, 96}), image(FOVEA_F32, {3, 96}),
+      y(FOVEA_F32, {5, 96});
+  table.random(1);
+  image.random(1);
+  const int32_t which[] = {8, 0, with_image ? -3 : 4, with_image ? -1 : 2, 5};
+  memcpy(ids.data(), which, sizeof which);
+  Call c;
+  c.tensors = {&ids, &table, with_image ? &image : nullptr, &y};
+  std::vector<double> rows = table.decode(), features = image.decode();
+  for (int32_t id : which) {
+    for (size_t i = 0; i < 96; i++)
+      c.want.push_back(id >= 0 ? rows[static_cast<size_t>(id) * 96 + i]
+                               : features[static_cast<size_t>(-id - 1) * 96 + i]);
+  }
+  c.bound.assign(c.want.size(), 0);
+  check(kernel, c);
+  for (int32_t bad : {9, with_image ? -4 : -1, INT32_MAX, INT32_MIN}) {
+    ids.i32()[4] = bad;
+    expect_range(kernel, c);
+  }
+}
+
+void patchify(int32_t kernel) {
+  Buffer pixels(FOVEA_F32, {3, 6, 9}), y(FOVEA_F32, {6, 27});
+  pixels.random(1);
+  Call c;
+  c.tensors = {&pixels, &y};
+  c.attributes = {3};
+  c.whole = true;
+  std::vector<double> p = pixels.decode();
+  for (size_t py = 0; py < 6; py += 3)
+    for (size_t px = 0; px < 9; px += 3)
+      for (size_t channel = 0; channel < 3; channel++)
+        for (size_t dy = 0; dy < 3; dy++)
+          for (size_t dx = 0; dx < 3; dx++)
+            c.want.push_back(p[(channel * 6 + py + dy) * 9 + px + dx]);
+  c.bound.assign(c.want.size(), 0);
+  check(kernel, c);
+}
+
+void concat_rows(int32_t kernel) {
+  Buffer a(FOVEA_F32, {2, 19}), b(FOVEA_F32, {5, 19}), y(FOVEA_F32, {7, 19});
+  a.random(1);
+  b.random(1);
+  Call c;
+  c.tensors = {&a, &b, &y};
+  c.want = a.decode();
+  for (double v : b.decode()) c.want.push_back(v);
+  c.bound.assign(c.want.size(), 0);
+  check(kernel, c);
+}
+
+// ---- attention ----
+
+// One head of one row against n keys; `at` gives the first element of each.
+void attend(Call &c, const double *q, const std::vector<double> &k, const std::vector<double> &v,
+            const std::vector<size_t> &at, size_t width, double scale) {
+  std::vector<double> score(at.size());
+  double top = -INFINITY, error = 0, total = 0;
+  for (size_t j = 0; j < at.size(); j++) {
+    double size = 0;
+    for (size_t i = 0; i < width; i++) {
+      score[j] += q[i] * k[at[j] + i] * scale;
+      size += std::fabs(q[i] * k[at[j] + i] * scale);
+    }
+    top = std::fmax(top, score[j]);
+    error = std::fmax(error, (static_cast<double>(width) + 3) * U * size);
+  }
+  for (double s : score) total += std::exp(s - top);
+  double common = std::expm1(2 * error) + 0x1p-19 + (2. * static_cast<double>(at.size()) + 8) * U;
+  for (size_t i = 0; i < width; i++) {
+    double y = 0, bound = 0;
+    for (size_t j = 0; j < at.size(); j++) {
+      double w = std::exp(score[j] - top) / total;
+      y += w * v[at[j] + i];
+      bound += w * std::fabs(v[at[j] + i]) * (common + 2 * U * (top - score[j]));
+    }
+    c.want.push_back(y);
+    c.bound.push_back(bound);
+  }
+}
+
+void attention(int32_t kernel, int32_t n, int32_t heads, int32_t width, double sharpness) {
+  Buffer q(FOVEA_F32, {n, heads, width}), k(FOVEA_F32, {n, heads, width}),
+      v(FOVEA_F32, {n, heads, width}), y(FOVEA_F32, {n, heads, width});
+  q.random(sharpness);
+  k.random(1);
+  v.random(1);
+  Call c;
+  c.tensors = {&q, &k, &v, &y};
+  c.attributes = {1 / std::sqrt(static_cast<double>(width))};
+  std::vector<double> dq = q.decode(), dk = k.decode(), dv = v.decode();
+  for (int32_t t = 0; t < n; t++) {
+    for (int32_t h = 0; h < heads; h++) {
+      std::vector<size_t> at;
+      for (int32_t j = 0; j < n; j++) at.push_back(static_cast<size_t>((j * heads + h) * width));
+      attend(c, &dq[static_cast<size_t>((t * heads + h) * width)], dk, dv, at,
+             static_cast<size_t>(width), c.attributes[0]);
+    }
+  }
+  check(kernel, c);
+}
+
+const int32_t PAGES[] = {4, 2, 0, 6, 5, 1};  // two sequences of up to three pages
+
+void paged(int32_t kernel, const fovea_cpu_kernel &k, int32_t width, int32_t places) {
+  int32_t dtype = code(types(k.signature)[1]);
+  const int32_t rows = 5, heads = 4, key_heads = 2;
+  Buffer q(FOVEA_F32, {rows, heads, width}), keys(dtype, {7, key_heads, places, width}),
+      values(dtype, {7, key_heads, places, width}), pos(FOVEA_I32, {rows}), seq(FOVEA_I32, {rows}),
+      pages(FOVEA_I32, {2, 3}), y(FOVEA_F32, {rows, heads, width});
+  q.random(2);
+  keys.random(1);
+  values.random(1);
+  const int32_t where[] = {0, places, 3 * places - 1, places - 1, 2 * places + 1};
+  const int32_t whose[] = {0, 1, 0, 1, 1};
+  memcpy(pos.data(), where, sizeof where);
+  memcpy(seq.data(), whose, sizeof whose);
+  memcpy(pages.data(), PAGES, sizeof PAGES);
+  Call c;
+  c.tensors = {&q, &keys, &values, &pos, &seq, &pages, &y};
+  c.attributes = {1 / std::sqrt(static_cast<double>(width))};
+  std::vector<double> dq = q.decode(), dk = keys.decode(), dv = values.decode();
+  for (int32_t t = 0; t < rows; t++) {
+    for (int32_t h = 0; h < heads; h++) {
+      std::vector<size_t> at;
+      for (int32_t j = 0; j <= where[t]; j++) {
+        int32_t page = PAGES[whose[t] * 3 + j / places];
+        at.push_back(static_cast<size_t>(
+            ((page * key_heads + h * key_heads / heads) * places + j % places) * width));
+      }
+      attend(c, &dq[static_cast<size_t>((t * heads + h) * width)], dk, dv, at,
+             static_cast<size_t>(width), c.attributes[0]);
+    }
+  }
+  check(kernel, c);
+  auto spoil = [&](Buffer &b, int32_t i, int32_t bad) {
+    int32_t good = b.i32()[i];
+    b.i32()[i] = bad;
+    expect_range(kernel, c);
+    b.i32()[i] = good;
+  };
+  for (int32_t bad : {3 * places, -1, INT32_MAX}) spoil(pos, 1, bad);
+  for (int32_t bad : {2, -1, INT32_MAX}) spoil(seq, 1, bad);
+  for (int32_t bad : {7, -1, INT32_MAX}) spoil(pages, 1, bad);
+}
+
+void kv_append(int32_t kernel, const fovea_cpu_kernel &k, int32_t width) {
+  int32_t dtype = code(types(k.signature)[0]);
+  const int32_t rows = 4, heads = 3, places = 5;
+  Buffer cache(dtype, {7, heads, places, width}), x(FOVEA_F32, {rows, heads, width}),
+      pos(FOVEA_I32, {rows}), seq(FOVEA_I32, {rows}), pages(FOVEA_I32, {2, 3});
+  cache.random(1);
+  x.random(1);
+  const int32_t where[] = {0, 14, 5, 6}, whose[] = {1, 0, 1, 1};
+  memcpy(pos.data(), where, sizeof where);
+  memcpy(seq.data(), whose, sizeof whose);
+  memcpy(pages.data(), PAGES, sizeof PAGES);
+  Call c;
+  c.tensors = {&cache, &x, &pos, &seq, &pages, &cache};
+  c.want = cache.decode();
+  std::vector<double> rounded = x.decode();
+  for (int32_t t = 0; t < rows; t++) {
+    for (int32_t h = 0; h < heads; h++) {
+      for (int32_t i = 0; i < width; i++) {
+        int32_t page = PAGES[whose[t] * 3 + where[t] / places];
+        double v = rounded[static_cast<size_t>((t * heads + h) * width + i)];
+        c.want[static_cast<size_t>(((page * heads + h) * places + where[t] % places) * width + i)] =
+            dtype == FOVEA_F16 ? double{half_to_float(float_to_half(v))} : v;
+      }
+    }
+  }
+  c.bound.assign(c.want.size(), 0);
+  check(kernel, c);
+  auto spoil = [&](Buffer &b, int32_t i, int32_t bad) {
+    int32_t good = b.i32()[i];
+    b.i32()[i] = bad;
+    expect_range(kernel, c);
+    b.i32()[i] = good;
+  };
+  for (int32_t bad : {3 * places, -1, INT32_MAX}) spoil(pos, 1, bad);
+  for (int32_t bad : {2, -1, INT32_MIN}) spoil(seq, 1, bad);
+  for (int32_t bad : {7, -1}) spoil(pages, 3, bad);
+}
+
+// Loops of the pool, many and short, with more threads than cores: the sum of a tensor's rows must always be whole.
+void stress() {
+  current = "pool";
+  Buffer a(FOVEA_F32, {64, 40}), b(FOVEA_F32, {64, 40}), y(FOVEA_F32, {64, 40});
+  a.random(1);
+  b.random(1);
+  Call c;
+  c.tensors = {&a, &b, &y};
+  std::vector<uint8_t> args = c.args();
+  int32_t kernel = -1;
+  for (int32_t i = 0; i < fovea_cpu_kernel_count(); i++) {
+    fovea_cpu_kernel k;
+    fovea_cpu_kernel_at(i, &k);
+    if (!strcmp(k.op, "add") && k.tier == FOVEA_CPU_SCALAR) kernel = i;
+  }
+  std::vector<fovea_cpu_step> steps(200, fovea_cpu_step{kernel, args.data()});
+  for (int threads : {2, 5}) {
+    fovea_cpu *cpu = nullptr;
+    if (fovea_cpu_open(threads, &cpu) != FOVEA_OK) return fail("no context");
+    for (int i = 0; i < 10; i++) {
+      memset(y.data(), 0, y.bytes());
+      if (fovea_cpu_run(cpu, steps.data(), 200, nullptr, 0, nullptr) != FOVEA_OK)
+        fail("a run failed");
+      for (int64_t j = 0; j < y.count(); j++)
+        if (y.f32()[j] != a.f32()[j] + b.f32()[j]) return fail("an element is missing");
+    }
+    fovea_cpu_close(cpu);
+  }
+}
+
+}  // namespace
+
+int main() {
+  int checked = 0;
+  for (int32_t i = 0; i < fovea_cpu_kernel_count(); i++) {
+    fovea_cpu_kernel k;
+    if (fovea_cpu_kernel_at(i, &k) != FOVEA_OK) return 1;
+    if (k.tier > fovea_cpu_best_tier()) continue;
+    std::string op = k.op;
+    current = op + " " + k.signature + " " + k.variant;
+    checked++;
+    if (op == "swiglu" || op.rfind("linear", 0) == 0) {
+      bool blocks = current.find("_0") != std::string::npos;
+      linear(i, k, 1, 32, 1, false);
+      linear(i, k, 3, blocks ? 544 : 77, 37, true);
+      linear(i, k, 29, blocks ? 672 : 61, 35, false);
+      linear(i, k, 9, blocks ? 512 : 64, 64, true);
+      linear(i, k, 2, blocks ? 1120 : 1, 3, false);
+    } else if (op == "add" || op == "silu_mul" || op == "quick_gelu" || op == "gelu" ||
+               op == "rms_norm" || op == "layer_norm") {
+      elementwise(i, k, 1, 1, false);
+      elementwise(i, k, 5, 33, true);
+      elementwise(i, k, 40, 515, false);
+    } else if (op == "rope") {
+      for (bool neighbours : {false, true}) {
+        rope(i, 3, 2, 6, neighbours);
+        rope(i, 5, 3, 128, neighbours);
+      }
+    } else if (op == "take_rows") {
+      take_rows(i);
+    } else if (op == "embed") {
+      embed(i, k);
+    } else if (op == "patchify") {
+      patchify(i);
+    } else if (op == "concat_rows") {
+      concat_rows(i);
+    } else if (op == "attention") {
+      attention(i, 1, 1, 8, 1);
+      attention(i, 37, 3, 20, 1);
+      attention(i, 66, 2, 64, 5);
+    } else if (op == "paged_attention") {
+      paged(i, k, 20, 4);
+      paged(i, k, 64, 16);
+      paged(i, k, 128, 3);
+    } else if (op == "kv_append") {
+      kv_append(i, k, 17);
+      kv_append(i, k, 64);
+    } else {
+      fail("has no test");
+    }
+  }
+  stress();
+  printf("%d kernels, %d failures\n", checked, failures);
+  return failures != 0 || checked == 0;
+}
