@@ -213,6 +213,36 @@ class RelationsTest {
     }
   }
 
+  /**
+   * Kernels multiply stored blocks; the reference multiplies what they stand for. Each of 16 linear maps on the way rounds its activations by
+   * half a step of max/127 per block (bfloat16: 2⁻⁹), so twice 16 · 2⁻⁹ of the largest logit is allowed to first order.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"f16", "bf16", "q8_0", "q4_0"})
+  void storedBlocksEqualDequantizedWeights(String type) {
+    List<float[]> rows = new ArrayList<>();
+    for (String backend : new String[] {"reference", "cpu"}) {
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named(backend).open(new DeviceOptions(2, null));
+          Generator generator =
+              new Generator(
+                  device,
+                  CONFIG,
+                  TinyModel.parameters(arena, DType.parse(type)),
+                  new Runner.Sizes(128, 200, 4, DType.F32, 16, 16))) {
+        Features seen = picture(generator.runner(), arena, 5);
+        rows.add(answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen))).logits());
+      }
+    }
+    double largest = 0;
+    for (float l : rows.get(0)) {
+      largest = Math.max(largest, Math.abs(l));
+    }
+    for (int i = 0; i < VOCABULARY; i++) {
+      assertEquals(rows.get(0)[i], rows.get(1)[i], type.equals("f16") ? CLOSE : 16 * 0x1p-8 * largest, type + " logit " + i);
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"f32", "q4_0"})
   void fusedEqualsUnfused(String type) {
