@@ -1,11 +1,16 @@
 // Ceilings and the linear kernels in one run: read bandwidth, then each weight type at one row and at many.
-// bench [threads] [rows...]
+//
+// Beside the time that passed stands what the same processor time would give on idle cores, threads * work / processor seconds:
+// on a machine that others use too, only that can be compared from run to run.
+//
+// bench [threads]
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "fovea/fovea.h"
@@ -16,16 +21,29 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// Of all threads together.
+double processor_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+struct Times {
+  double passed, processor;  // medians
+};
+
 template <class F>
-double median_of(int runs, F &&f) {
-  std::vector<double> times;
+Times median_of(int runs, F &&f) {
+  std::vector<double> passed, processor;
   for (int i = 0; i < runs; i++) {
-    double start = seconds();
+    double start = seconds(), busy = processor_seconds();
     f(i);
-    times.push_back(seconds() - start);
+    passed.push_back(seconds() - start);
+    processor.push_back(processor_seconds() - busy);
   }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  std::sort(passed.begin(), passed.end());
+  std::sort(processor.begin(), processor.end());
+  return {passed[passed.size() / 2], processor[processor.size() / 2]};
 }
 
 fovea_tensor tensor(void *data, int32_t dtype, int32_t a, int32_t b) {
@@ -42,9 +60,10 @@ int main(int argc, char **argv) {
   std::vector<uint8_t> memory(size_t{600} << 20);
   for (size_t i = 0; i < memory.size(); i++)
     memory[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
-  double read = median_of(
+  Times read = median_of(
       9, [&](int) { fovea_cpu_read(cpu, memory.data(), static_cast<int64_t>(memory.size())); });
-  printf("read %.1f GB/s, %d threads\n", static_cast<double>(memory.size()) / read / 1e9, threads);
+  printf("read %.1f GB/s, %d threads\n", static_cast<double>(memory.size()) / read.passed / 1e9,
+         threads);
 
   struct Type {
     const char *name;
@@ -77,12 +96,15 @@ int main(int argc, char **argv) {
       int64_t scratch_bytes = fovea_cpu_scratch_bytes(kernel, &args, threads);
       void *scratch = aligned_alloc(64, static_cast<size_t>(scratch_bytes + 63) / 64 * 64 + 64);
       fovea_cpu_step step{kernel, &args};
-      double time = median_of(rows > 16 ? 3 : 15, [&](int i) {
+      Times time = median_of(rows > 16 ? 3 : 15, [&](int i) {
         args.w.data = memory.data() + static_cast<size_t>(i % copies) * matrix;
         fovea_cpu_run(cpu, &step, 1, scratch, scratch_bytes, nullptr);
       });
-      printf("%s rows %3d: %8.3f ms  %6.1f GB/s  %7.1f GOP/s\n", type.name, rows, time * 1e3,
-             static_cast<double>(matrix) / time / 1e9, 2. * rows * width * outs / time / 1e9);
+      double bytes = static_cast<double>(matrix) / 1e9, ops = 2. * rows * width * outs / 1e9;
+      double idle = time.processor / threads;
+      printf("%s rows %3d: %8.3f ms  %6.1f GB/s  %7.1f GOP/s   idle: %6.1f GB/s  %7.1f GOP/s\n",
+             type.name, rows, time.passed * 1e3, bytes / time.passed, ops / time.passed,
+             bytes / idle, ops / idle);
       free(scratch);
     }
   }

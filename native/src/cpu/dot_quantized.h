@@ -28,7 +28,7 @@ struct Quantized {
   static constexpr int COLUMNS = 12;  // rows of x in a tile of a panel: 24 KB of partial sums
   static constexpr int64_t AT_ONCE = 96;
   static constexpr bool PANELS = true;
-  static constexpr int64_t STREAM = 8;
+  static constexpr int64_t STREAM = 4;
 
   // Block b of a group is lane 4 (b mod 4) + b / 4: where summing quarters by unpacking leaves it.
   static constexpr int lane_of(int b) { return 4 * (b % 4) + b / 4; }
@@ -177,6 +177,7 @@ struct Quantized {
 
   // A block of a panel: 32 scales, then for every four columns four bytes of each of the 32 rows.
   static constexpr int64_t PANEL_BLOCK = TILE * 4 + TILE * FOVEA_BLOCK;
+  static constexpr int64_t AHEAD = 512;  // bytes along a row, 28 blocks of four bits
   static int64_t panel_bytes(int64_t width) { return width / FOVEA_BLOCK * PANEL_BLOCK; }
 
   // Sixteen bytes of sixteen rows to four vectors: z[i] has bytes 4i .. 4i+3 of every row.
@@ -195,7 +196,13 @@ struct Quantized {
   static void unpack(const uint8_t *w, int64_t rows, int64_t width, uint8_t *panel) {
     const uint8_t *row[TILE];  // past the end: any row, its sums are not used
     for (int64_t o = 0; o < TILE; o++) row[o] = w + (o < rows ? o : rows - 1) * row_bytes(width);
-    for (int64_t at = 0; at < row_bytes(width); at += BYTES, panel += PANEL_BLOCK) {
+    const int64_t end = row_bytes(width);
+    int64_t fetched = 0;
+    for (int64_t at = 0; at < end; at += BYTES, panel += PANEL_BLOCK) {
+      // 32 streams are more than the processor sees by itself.
+      for (; fetched <= at && fetched + AHEAD < end; fetched += 64) {
+        for (int64_t o = 0; o < TILE; o++) _mm_prefetch(row[o] + fetched + AHEAD, _MM_HINT_T0);
+      }
       for (int half = 0; half < 2; half++) {
         const uint8_t *const *sixteen = row + 16 * half;
         alignas(32) uint16_t d[16];

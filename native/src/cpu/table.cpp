@@ -20,11 +20,11 @@
 
 namespace fovea {
 
-#define FOVEA_OPS(X)                                                             \
-  X(patchify)                                                                    \
-  X(concat_rows)                                                                 \
-  X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) X(attention) \
-      X(paged_attention) X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
+// clang-format off
+#define FOVEA_OPS(X) \
+  X(patchify) X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) \
+  X(attention) X(paged_attention) X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
+// clang-format on
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define FOVEA_X86 1
