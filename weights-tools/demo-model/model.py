@@ -257,6 +257,7 @@ class Decoder(nn.Module):
 BEFORE_IMAGE = 4  # <s> ▁USER : ▁
 COORDINATE_LAYERS = (0, 1, 2)  # after these, states inside <box> … </box> must hold the coordinates
 REGION_LAYER, ANSWER_LAYER = 3, 4  # where head 0 of </box> and names asked for, and of answer tokens, must look
+BESIDE_LAYER = 5  # the same for what is beside a named thing: found in layer 3, told to the answer in 4, so one later
 
 
 class Assistant(nn.Module):
@@ -301,6 +302,8 @@ class PointingHeads(nn.Module):
     def look_loss(self, seen, layer, where, patches):
         """-log of the share of attention over the prefix that falls on `patches` [M, P]; also how often the peak does."""
         _, q, kp = seen[layer]
+        if not where.any():
+            return torch.zeros(()), torch.tensor(float("nan"))
         b = where.nonzero()[:, 0]
         q = q.permute(0, 1, 3, 2, 4)[where][:, 0].float()  # head 0 [M, Dh]
         k = kp[:, 0].float()  # [B, P, Dh]

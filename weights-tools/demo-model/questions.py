@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from scenes import COLOURS, EMOJI, SHAPES, Scene, Thing, WORDS
 
 TASKS = ["name", "point", "read", "colour", "presence", "side", "caption", "where", "count", "ground", "read_all"]
-TASK_WEIGHTS = [0.19, 0.18, 0.18, 0.06, 0.18, 0.08, 0.05, 0.03, 0.01, 0.02, 0.02]
+TASK_WEIGHTS = [0.14, 0.17, 0.15, 0.07, 0.18, 0.13, 0.08, 0.03, 0.01, 0.02, 0.02]
 COUNTS = ["No", "One", "Two", "Three", "Four", "Five"]
 PLURAL = {"grapes", "glasses", "scissors"}
 MASS = {"corn", "bread", "coffee"}

@@ -23,7 +23,7 @@ import questions
 import scenes
 from data import Writer, stream
 from model import (
-    ANSWER_LAYER, COORDINATE_LAYERS, REGION_LAYER, Assistant, Linear, PatchHeads, PointingHeads, Sizes, Tower,
+    ANSWER_LAYER, BESIDE_LAYER, COORDINATE_LAYERS, REGION_LAYER, Assistant, Linear, PatchHeads, PointingHeads, Sizes, Tower,
 )  # fmt: skip
 
 CHECKPOINT_SECONDS = 180
@@ -161,7 +161,7 @@ def train_answer(args, z: Sizes):
         model.tower.load_state_dict({k[2:]: v for k, v in state.items() if k.startswith("0.")})
         everything["patch"].load_state_dict({k[2:]: v for k, v in state.items() if k.startswith("1.")})
     trainer = Trainer(args, everything)
-    watch = {*COORDINATE_LAYERS, REGION_LAYER, ANSWER_LAYER}
+    watch = {*COORDINATE_LAYERS, REGION_LAYER, ANSWER_LAYER, BESIDE_LAYER}
     for batch in stream(trainer.seen, args.batch, folder, args.reuse, args.text):
         tokens, mark, at, look = batch["tokens"], batch["mark"], batch["at"], batch["look"]
         Linear.int4 = args.int4
@@ -176,11 +176,18 @@ def train_answer(args, z: Sizes):
         point = everything["point"]
         coordinates = point.coordinate_loss(seen, at, batch["value"])
         aimed = look.any(-1)
-        region_look, region_hit = point.look_loss(seen, REGION_LAYER, aimed & (mark == 0), look[aimed & (mark == 0)])
-        answer_look, answer_hit = point.look_loss(seen, ANSWER_LAYER, aimed & (mark > 0), look[aimed & (mark > 0)])
-        loss = answer_loss + args.patch_weight * patch_loss + 2 * coordinates + 0.2 * region_look + 0.1 * answer_look
+        beside = mark % 16 == questions.TASKS.index("side")
+        (region_look, region_hit), (answer_look, answer_hit), (beside_look, beside_hit) = (
+            point.look_loss(seen, layer, where, look[where])
+            for layer, where in (
+                (REGION_LAYER, aimed & (mark == 0)),
+                (ANSWER_LAYER, aimed & (mark > 0) & ~beside),
+                (BESIDE_LAYER, aimed & (mark > 0) & beside),
+            )
+        )
+        loss = answer_loss + args.patch_weight * patch_loss + 2 * coordinates + 0.2 * region_look + 0.1 * (answer_look + beside_look)
         figures = dict(loss=answer_loss.item(), patch=patch.item(), coord=coordinates.item(),
-                       region=region_hit.item(), look=answer_hit.item())  # fmt: skip
+                       region=region_hit.item(), look=answer_hit.item(), beside=beside_hit.item())  # fmt: skip
         if not trainer.update(loss, batch["last"], figures | exact(mark, logits.argmax(-1) == answers)):
             return
 
