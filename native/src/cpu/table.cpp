@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #endif
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <new>
 #include <vector>
 
@@ -84,8 +88,10 @@ FOVEA_EXPORT int32_t fovea_abi_version(void) { return FOVEA_ABI_VERSION; }
 FOVEA_EXPORT int32_t fovea_cpu_best_tier(void) {
 #if defined(FOVEA_X86)
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-      !__builtin_cpu_supports("f16c"))
+  // Clang 14 knows no "f16c" here; bit 29 of leaf 1's ecx.
+  unsigned a, b, c, d;
+  bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1);
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !f16c)
     return FOVEA_CPU_SCALAR;
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
