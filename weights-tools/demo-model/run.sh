@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the demo model from nothing: tokenizer, tower, answers, export, figures. About two hours on two free CPU cores.
+# Makes the demo model from nothing: tokenizer, tower, answers, export, figures. Two hours, on two CPU cores.
 #   ./run.sh [folder for checkpoints and results, default: build]
 # Needs Debian's fonts-noto-color-emoji and fonts-dejavu-core, and Python with the packages of requirements.txt.
 set -euo pipefail
