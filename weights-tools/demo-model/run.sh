@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the demo model from nothing: tokenizer, tower, answers, export, figures. About two hours on two free CPU cores.
+# Makes the demo model from nothing: tokenizer, tower, answers, export, figures. Two hours, on two CPU cores.
 #   ./run.sh [folder for checkpoints and results, default: build]
 # Needs Debian's fonts-noto-color-emoji and fonts-dejavu-core, and Python with the packages of requirements.txt.
 set -euo pipefail
@@ -14,6 +14,6 @@ mkdir -p "$out"
 $python train.py tower --out "$out" --minutes 12 --text 0.24
 $python train.py tower --out "$out" --minutes 30 --text 0.65
 $python train.py answer --out "$out" --minutes 90 --text 0.35 --batch 24 --reuse 1 --rate 1.5e-3
-$python export.py "$out" "$out/hf"
+$python export.py "$out" "$out/hf" --last
 [ -e eval/demo-eval.zip ] || $python make_eval.py
-$python eval.py "$out" --figures "$out/figures.json"
+$python eval.py "$out" --last --figures "$out/figures.json"

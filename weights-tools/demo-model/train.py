@@ -4,7 +4,7 @@
     answer  tower + projector + decoder, from questions and answers; the patch loss stays
 
 Optimiser: Muon (Jordan 2024) for the matrices inside blocks, AdamW for the rest. The rate is constant and falls linearly
-to zero in the last fifth. What is exported is the running average of the weights (EMA).
+to zero in the last fifth. A running average of the weights (EMA) is kept, to be exported before the end.
 """
 
 from __future__ import annotations
