@@ -58,7 +58,8 @@ class ArchitectureTest {
       "engine", Module.of("dev.fovea dev.fovea.engine..", "core", "weights", "model"),
       "backend-cpu", Module.of("dev.fovea.cpu..", "core"),
       "testkit", Module.of("dev.fovea.testkit..", "core"),
-      "weights-tools", Module.of("dev.fovea.tools..", "core", "weights", "model", "tools.jackson.."),
+      "weights-tools",
+          Module.of("dev.fovea.tools..", "core", "weights", "model", "tools.jackson.."),
       "cli",
           Module.of(
               "dev.fovea.cli..",

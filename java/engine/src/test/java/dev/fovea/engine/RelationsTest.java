@@ -224,14 +224,14 @@ class RelationsTest {
     for (String backend : new String[] {"reference", "cpu"}) {
       try (Arena arena = Arena.ofShared();
           Device device = Backend.named(backend).open(new DeviceOptions(2, null));
-          Generator generator =
-              new Generator(
-                  device,
-                  CONFIG,
-                  TinyModel.parameters(arena, DType.parse(type)),
-                  new Runner.Sizes(128, 200, 4, DType.F32, 16, 16))) {
+          Generator generator = new Generator(
+              device,
+              CONFIG,
+              TinyModel.parameters(arena, DType.parse(type)),
+              new Runner.Sizes(128, 200, 4, DType.F32, 16, 16))) {
         Features seen = picture(generator.runner(), arena, 5);
-        rows.add(answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen))).logits());
+        rows.add(answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)))
+            .logits());
       }
     }
     double largest = 0;
@@ -239,7 +239,11 @@ class RelationsTest {
       largest = Math.max(largest, Math.abs(l));
     }
     for (int i = 0; i < VOCABULARY; i++) {
-      assertEquals(rows.get(0)[i], rows.get(1)[i], type.equals("f16") ? CLOSE : 16 * 0x1p-8 * largest, type + " logit " + i);
+      assertEquals(
+          rows.get(0)[i],
+          rows.get(1)[i],
+          type.equals("f16") ? CLOSE : 16 * 0x1p-8 * largest,
+          type + " logit " + i);
     }
   }
 

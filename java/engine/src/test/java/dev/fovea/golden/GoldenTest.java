@@ -117,7 +117,9 @@ class GoldenTest {
           assertEquals(
               golden.number("projected", index, r, i),
               found,
-              rounded ? IMAGE_MAPS * 0x1p-8 * golden.at("magnitude", "projected").asDouble() : 1e-4,
+              rounded
+                  ? IMAGE_MAPS * 0x1p-8 * golden.at("magnitude", "projected").asDouble()
+                  : 1e-4,
               "feature " + sampled.get(r) + "," + i);
         }
       }
