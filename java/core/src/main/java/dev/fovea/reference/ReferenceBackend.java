@@ -3,6 +3,7 @@ package dev.fovea.reference;
 import dev.fovea.backend.Backend;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
+import dev.fovea.error.InputException;
 import org.jspecify.annotations.Nullable;
 
 /** Runs each op's definition. Slow, obviously right, and what every other backend is compared with. */
@@ -20,6 +21,10 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public Device open(DeviceOptions options) {
+    if (options.tier() != null) {
+      throw InputException.mismatch(
+          "tier", "none: the reference has no instruction sets", options.tier());
+    }
     return new ReferenceDevice();
   }
 }
