@@ -1,4 +1,4 @@
-package dev.fovea.cli;
+package dev.fovea.architecture;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
@@ -54,6 +54,7 @@ class ArchitectureTest {
               "weights",
               "tools.jackson..",
               "javax.imageio..",
+              "com.twelvemonkeys..",
               "java.awt.."),
       "engine", Module.of("dev.fovea dev.fovea.engine..", "core", "weights", "model"),
       "backend-cpu", Module.of("dev.fovea.cpu..", "core"),
@@ -75,6 +76,7 @@ class ArchitectureTest {
               "com.fasterxml.jackson..",
               "java.lang.management..",
               "javax.imageio..",
+              "com.twelvemonkeys..",
               "java.awt..")));
 
   private static final JavaClasses SEEN = new ClassFileImporter()
