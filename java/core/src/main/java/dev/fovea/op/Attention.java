@@ -1,5 +1,7 @@
 package dev.fovea.op;
 
+import static dev.fovea.op.Call.HALF;
+import static dev.fovea.op.Call.HALF_TINY;
 import static dev.fovea.op.Call.U;
 import static dev.fovea.op.Call.gamma;
 import static dev.fovea.tensor.Axis.DH;
@@ -51,12 +53,17 @@ public record Attention(double scale) implements Op {
         at[j] = (j * heads + h) * width;
       }
       for (int t = 0; t < rows; t++) {
-        head(c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, rows, width);
+        head(c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, rows, width, false);
       }
     }
   }
 
-  /** One query row of one head against the keys and values that start at {@code at[0 … n−1]}; the output stands where the query does. */
+  /**
+   * One query row of one head against the keys and values that start at {@code at[0 … n−1]}; the output stands where the query does.
+   *
+   * @param half whether a kernel may round the query (scaled by a power of two) and the weights before they are normalised to binary16, as
+   *     matrix units want them
+   */
   static void head(
       Call c,
       double scale,
@@ -66,19 +73,26 @@ public record Attention(double scale) implements Op {
       double[] v,
       int[] at,
       int n,
-      int width) {
+      int width,
+      boolean half) {
+    double largest = 0;
+    for (int i = 0; i < width; i++) {
+      largest = Math.max(largest, Math.abs(q[qAt + i]));
+    }
     double[] score = new double[n];
     double max = Double.NEGATIVE_INFINITY;
     double scoreError = 0;
     for (int j = 0; j < n; j++) {
       double size = 0;
+      double rounding = 0;
       for (int i = 0; i < width; i++) {
         double product = q[qAt + i] * k[at[j] + i] * scale;
         score[j] += product;
         size += Math.abs(product);
+        rounding += HALF * Math.abs(product) + HALF_TINY * Math.abs(largest * k[at[j] + i] * scale);
       }
       max = Math.max(max, score[j]);
-      scoreError = Math.max(scoreError, gamma(width + 3) * size);
+      scoreError = Math.max(scoreError, gamma(width + 3) * size + (half ? rounding : 0));
     }
     double sum = 0;
     for (int j = 0; j < n; j++) {
@@ -87,13 +101,17 @@ public record Attention(double scale) implements Op {
     // A weight is off by its own score's error and the sum's, by the exponential's few units and
     // its rounded argument.
     double common = Math.expm1(2 * scoreError) + 0x1p-19 + gamma(2.0 * n + 8);
+    if (half) {
+      common += 2 * HALF; // above and below the line of the quotient
+    }
+    double tiny = half ? HALF_TINY / sum : 0;
     for (int i = 0; i < width; i++) {
       double y = 0;
       double bound = 0;
       for (int j = 0; j < n; j++) {
         double weight = Math.exp(score[j] - max) / sum;
         y += weight * v[at[j] + i];
-        bound += weight * Math.abs(v[at[j] + i]) * (common + 2 * U * (max - score[j]));
+        bound += Math.abs(v[at[j] + i]) * (weight * (common + 2 * U * (max - score[j])) + tiny);
       }
       c.put(qAt + i, y, bound);
     }

@@ -15,6 +15,12 @@ public final class Call {
   /** Unit roundoff of binary32. */
   public static final double U = 0x1p-24;
 
+  /** Unit roundoff of binary16. */
+  public static final double HALF = 0x1p-11;
+
+  /** Half of binary16's smallest step, as a share of the largest number where that has been scaled into [1, 2). */
+  public static final double HALF_TINY = 0x1p-25;
+
   private final List<@Nullable TensorType> types;
   private final List<double @Nullable []> in;
   private final List<double @Nullable []> errors;

@@ -1,5 +1,7 @@
 package dev.fovea.op;
 
+import static dev.fovea.op.Call.HALF;
+import static dev.fovea.op.Call.HALF_TINY;
 import static dev.fovea.op.Call.gamma;
 import static dev.fovea.tensor.Axis.I;
 import static dev.fovea.tensor.Axis.O;
@@ -15,8 +17,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * y = x·Wᵀ + b, with W as stored: any weight type. A kernel may round the activations: to bfloat16 where W is bfloat16, to eight bits
- * per block of 32 (d = max|x|/127) where W is quantized; the bound says so.
+ * y = x·Wᵀ + b, with W as stored: any weight type. A kernel may round the activations: to bfloat16 where W is bfloat16, to binary16,
+ * each row scaled by a power of two to at most 2, where W is binary16, to eight bits per block of 32 (d = max|x|/127) where W is
+ * quantized; the bound says so.
  */
 public record Linear() implements Op {
   static final DType[] WEIGHTS = {DType.F32, DType.F16, DType.BF16, DType.Q8_0, DType.Q4_0};
@@ -85,6 +88,16 @@ public record Linear() implements Op {
         for (int i = 0; i < width; i++) {
           // Half a unit in the last of 8 bits; products of subnormals may be flushed.
           rounding[i] = Math.abs(x[from + i]) * 0x1p-8 + Float.MIN_NORMAL;
+        }
+      }
+      case F16 -> {
+        double max = 0;
+        for (int i = 0; i < width; i++) {
+          max = Math.max(max, Math.abs(x[from + i]));
+        }
+        for (int i = 0; i < width; i++) {
+          // Half a unit in the last of 11 bits, and of the subnormals below the scaled row's 2^-14.
+          rounding[i] = Math.abs(x[from + i]) * HALF + max * HALF_TINY + Float.MIN_NORMAL;
         }
       }
       case Q8_0, Q4_0 -> {

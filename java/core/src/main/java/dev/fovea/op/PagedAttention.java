@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Causal attention that reads keys and values from the paged cache: row t attends to positions 0 … pos[t] of sequence seq[t]. Serves
  * prefill, decode and batches alike, since every row says where it stands. Query head h reads key head h·Hk/H (grouped queries, Ainslie
- * et al. 2023, arXiv:2305.13245). Attention after Vaswani et al. 2017, arXiv:1706.03762, equation 1.
+ * et al. 2023, arXiv:2305.13245). Attention after Vaswani et al. 2017, arXiv:1706.03762, equation 1. Where the cache is binary16 a kernel
+ * may round the query and the weights to that too; the bound says so.
  *
  * @param scale 1/√Dh
  */
@@ -63,6 +64,7 @@ public record PagedAttention(double scale) implements Op {
     int keyHeads = cache.size(1);
     int places = cache.size(2);
     int tableWidth = c.shape(5).size(1);
+    boolean half = c.type(1).dtype() == DType.F16;
     for (int t = 0; t < q.size(0); t++) {
       int n = (int) c.in(3)[t] + 1;
       int seq = (int) c.in(4)[t];
@@ -72,7 +74,8 @@ public record PagedAttention(double scale) implements Op {
           int page = (int) c.in(5)[seq * tableWidth + j / places];
           at[j] = ((page * keyHeads + h * keyHeads / heads) * places + j % places) * width;
         }
-        Attention.head(c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, n, width);
+        Attention.head(
+            c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, n, width, half);
       }
     }
   }
