@@ -19,15 +19,8 @@ void run(Launch &l, const void *args) {
   }
 }
 
-const char *rejects(const DeviceInfo &, const void *args) {
-  auto *a = static_cast<const fovea_add_args *>(args);
-  return sane(a->a) && sane(a->b) && sane(a->y) && same_sizes(a->a, a->b) && same_sizes(a->a, a->y)
-             ? nullptr
-             : "a, b and y must have the same sizes";
-}
-
-const Kernel kernels[] = {
-    {"add", "f32,f32->f32", "four", 80, sizeof(fovea_add_args), run, rejects, no_scratch}};
+const Kernel kernels[] = {{"add", "f32,f32->f32", "four", 80, sizeof(fovea_add_args), run,
+                           rejects<fovea_add_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(add)

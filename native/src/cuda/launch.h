@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "checks.h"
 #include "cuda/report.h"
 #include "fovea/cuda.h"
 #include "tensors.h"
@@ -137,6 +138,11 @@ struct KernelList {
 namespace {
 
 [[maybe_unused]] inline int64_t no_scratch(const DeviceInfo &, const void *) { return 0; }
+
+template <class Args>
+const char *rejects(const DeviceInfo &, const void *args) {
+  return check(*static_cast<const Args *>(args));
+}
 
 [[maybe_unused]] inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
