@@ -17,7 +17,7 @@ list(TRANSFORM CUDA_KERNEL_SOURCES APPEND .cu)
 if(FOVEA_CUDA OR FOVEA_CUDA_EMULATED)
   # Launchers and table, the same for both libraries.
   add_library(fovea_cuda_launchers OBJECT src/cuda/table.cpp ${CUDA_SOURCES})
-  target_include_directories(fovea_cuda_launchers PRIVATE include src ${PROJECT_SOURCE_DIR}/kernels)
+  target_include_directories(fovea_cuda_launchers PRIVATE include ${PROJECT_SOURCE_DIR}/kernels src)
 endif()
 
 if(FOVEA_CUDA)
@@ -45,9 +45,12 @@ if(FOVEA_CUDA)
     separate_arguments(MORE_NVCC_FLAGS UNIX_COMMAND "${FOVEA_CUDA_FLAGS}")
     foreach(NAME ${CUDA_KERNELS})
       set(FATBIN ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.fatbin)
+      set(USAGE ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.usage)
+      # What ptxas says goes to a file of its own, for kernels/cuda/resources.sh.
       add_custom_command(
         OUTPUT ${FATBIN}
-        COMMAND ${FOVEA_NVCC} -fatbin ${NVCC_FLAGS} ${MORE_NVCC_FLAGS} -MD -MF ${FATBIN}.d -MT ${FATBIN} -o ${FATBIN}
+        BYPRODUCTS ${USAGE}
+        COMMAND sh -c "\"$@\" 2>${USAGE} || { cat ${USAGE} >&2; exit 1; }" sh ${FOVEA_NVCC} -fatbin --resource-usage ${NVCC_FLAGS} ${MORE_NVCC_FLAGS} -MD -MF ${FATBIN}.d -MT ${FATBIN} -o ${FATBIN}
                 ${PROJECT_SOURCE_DIR}/kernels/cuda/${NAME}.cu
         DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/${NAME}.cu
         DEPFILE ${FATBIN}.d

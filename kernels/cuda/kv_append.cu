@@ -16,7 +16,7 @@ FOVEA_DEVICE void put(uint16_t *to, float4 v) {
 
 template <class Element, class Piece>
 FOVEA_DEVICE void append(const KvAppendParams &p) {
-  constexpr int SIZE = sizeof(Piece) / 4;
+  constexpr unsigned SIZE = sizeof(Piece) / 4;
   int row = static_cast<int>(blockIdx.x);
   if (row >= live_rows(p.rows)) return;
   int pos = p.pos[row], seq = p.seq[row];
@@ -27,16 +27,17 @@ FOVEA_DEVICE void append(const KvAppendParams &p) {
     if (threadIdx.x == 0) report(p.rows.error);
     return;
   }
-  int64_t elements = int64_t{p.heads} * p.width;
-  const float *x = p.x + row * elements;
+  unsigned elements = static_cast<unsigned>(p.heads) * static_cast<unsigned>(p.width);
+  const float *x = p.x + int64_t{row} * elements;
   // Of head 0; the next one is a page's places further.
   auto *to = static_cast<Element *>(p.cache) +
-             (page * int64_t{p.heads} * p.places + pos % p.places) * p.width;
-  int64_t step = int64_t{gridDim.y} * blockDim.x * SIZE;
-  for (int64_t k = (int64_t{blockIdx.y} * blockDim.x + threadIdx.x) * SIZE; k < elements;
-       k += step) {
-    int64_t head = k / p.width;
-    put(to + head * p.places * p.width + k % p.width, *reinterpret_cast<const Piece *>(x + k));
+             (int64_t{page} * p.heads * p.places + pos % p.places) * p.width;
+  int64_t stride = int64_t{p.places} * p.width;
+  unsigned step = gridDim.y * blockDim.x * SIZE;
+  for (unsigned k = (blockIdx.y * blockDim.x + threadIdx.x) * SIZE; k < elements; k += step) {
+    unsigned head = k / static_cast<unsigned>(p.width);
+    put(to + head * stride + (k - head * static_cast<unsigned>(p.width)),
+        *reinterpret_cast<const Piece *>(x + k));
   }
 }
 

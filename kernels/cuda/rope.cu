@@ -17,17 +17,19 @@ FOVEA_KERNEL(rope__row, RopeParams, 256) {
     table[i] = make_float2(sine_cosine.y, sine_cosine.x);
   }
   __syncthreads();
-  int64_t at = int64_t{row} * p.heads * p.pairs * 2;
-  int64_t count = int64_t{p.heads} * p.pairs;
-  int64_t step = int64_t{gridDim.y} * blockDim.x;
-  for (int64_t k = int64_t{blockIdx.y} * blockDim.x + threadIdx.x; k < count; k += step) {
-    int64_t head = k / p.pairs;
-    int i = static_cast<int>(k % p.pairs);
-    int64_t first = at + head * p.pairs * 2 + (p.neighbours ? 2 * i : i);
-    int64_t second = p.neighbours ? first + 1 : first + p.pairs;
-    float a = p.x[first], b = p.x[second];
+  unsigned pairs = static_cast<unsigned>(p.pairs);
+  unsigned count = static_cast<unsigned>(p.heads) * pairs;
+  const float *x = p.x + int64_t{row} * count * 2;
+  float *y = p.y + int64_t{row} * count * 2;
+  unsigned step = gridDim.y * blockDim.x;
+  for (unsigned k = blockIdx.y * blockDim.x + threadIdx.x; k < count; k += step) {
+    unsigned head = k / pairs;
+    unsigned i = k - head * pairs;
+    unsigned first = p.neighbours ? 2 * k : head * pairs + k;
+    unsigned second = p.neighbours ? first + 1 : first + pairs;
+    float a = x[first], b = x[second];
     float2 t = table[i];
-    p.y[first] = a * t.x - b * t.y;
-    p.y[second] = b * t.x + a * t.y;
+    y[first] = a * t.x - b * t.y;
+    y[second] = b * t.x + a * t.y;
   }
 }

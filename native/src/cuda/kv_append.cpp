@@ -24,11 +24,16 @@ void run(Launch &l, const void *args) {
            p);
 }
 
-const Kernel kernels[] = {
-    {"kv_append", "f32,f32,i32,i32,i32->f32", "four", 80, sizeof(fovea_kv_append_args), run,
-     rejects<fovea_kv_append_args>, no_scratch},
-    {"kv_append", "f16,f32,i32,i32,i32->f16", "four", 80, sizeof(fovea_kv_append_args), run,
-     rejects<fovea_kv_append_args>, no_scratch}};
+const char *rejects_kv_append(const DeviceInfo &, const void *args) {
+  auto *a = static_cast<const fovea_kv_append_args *>(args);
+  if (const char *why = check(*a)) return why;
+  return countable(a->x) ? nullptr : "rows too long";
+}
+
+const Kernel kernels[] = {{"kv_append", "f32,f32,i32,i32,i32->f32", "four", 80,
+                           sizeof(fovea_kv_append_args), run, rejects_kv_append, no_scratch},
+                          {"kv_append", "f16,f32,i32,i32,i32->f16", "four", 80,
+                           sizeof(fovea_kv_append_args), run, rejects_kv_append, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(kv_append)

@@ -152,6 +152,11 @@ const char *rejects(const DeviceInfo &, const void *args) {
   return {rows, n < 65535 ? n : 65535};
 }
 
+// Whether a row of t, an axis-0 slice, has few enough elements to be counted in 31 bits, as rows_by_pieces kernels do.
+[[maybe_unused]] inline bool countable(const fovea_tensor &t) {
+  return row_elements(t) <= INT32_MAX;
+}
+
 // Threads for a row taken in pieces of four: whole warps, at most 1024. The row's width alone decides, so that a row's bits do
 // not depend on the rows beside it.
 [[maybe_unused]] inline int row_threads(int64_t width) {

@@ -25,6 +25,7 @@ void run(Launch &l, const void *args) {
 const char *rejects_rope(const DeviceInfo &, const void *args) {
   auto *a = static_cast<const fovea_rope_args *>(args);
   if (const char *why = check(*a)) return why;
+  if (!countable(a->x)) return "rows too long";
   return a->x.dim[2] > 2 * ROPE_PAIRS ? "heads wider than 512" : nullptr;
 }
 
