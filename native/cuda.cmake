@@ -2,9 +2,33 @@
 # kernels compiled as C++. Neither needs a CUDA header, library or device; the fatbins need nvcc.
 
 # kernels/cuda/<name>.cu
-set(CUDA_KERNELS add concat_rows embed gelu kv_append layer_norm patchify quick_gelu rms_norm rope silu_mul take_rows)
+set(CUDA_KERNELS
+    add
+    concat_rows
+    embed
+    gelu
+    kv_append
+    layer_norm
+    patchify
+    quick_gelu
+    rms_norm
+    rope
+    silu_mul
+    take_rows)
 # native/src/cuda/<name>.cpp
-set(CUDA_LAUNCHERS add concat_rows embed gelu kv_append layer_norm patchify quick_gelu rms_norm rope silu_mul take_rows)
+set(CUDA_LAUNCHERS
+    add
+    concat_rows
+    embed
+    gelu
+    kv_append
+    layer_norm
+    patchify
+    quick_gelu
+    rms_norm
+    rope
+    silu_mul
+    take_rows)
 
 set(FOVEA_CUDA_ARCHITECTURES 80 86 89 90a 100 120 CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
 set(FOVEA_CUDA_FLAGS "" CACHE STRING "More flags for nvcc, e.g. -lineinfo to profile")
