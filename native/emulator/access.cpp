@@ -244,17 +244,42 @@ struct Image {
   refuse(access, size, text, call);
 }
 
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_early(Access access, uintptr_t address,
+                                                         size_t size, const void *call) {
+  refuse(access, size,
+         Memory::describe(address) +
+             (access == Access::READ ? ", which a kernel before this one wrote, before pdl_wait"
+                                     : " before pdl_wait, while kernels before this one may run"),
+         call);
+}
+
+// Global memory, of which all was found to be allocated.
+template <Access ACCESS>
+inline void touch_global(const Worker &w, uintptr_t address, size_t size, const void *call) {
+  if (w.early && (ACCESS != Access::READ || Memory::written_before(address, size))) [[unlikely]]
+    refuse_early(ACCESS, address, size, call);
+  if (ACCESS != Access::READ) Memory::note_written(address, size);
+}
+
+// The region of the worker past shared memory: locals of the thread, and the params of the kernel, which nobody writes.
+template <Access ACCESS>
+inline void touch_own(const Worker &w, uintptr_t address, const void *call) {
+  if (w.in_own_stack(address)) return;
+  if (ACCESS == Access::READ && w.offset(address) < SHARED_BYTES + Worker::PARAMS_BYTES) return;
+  worker->fault(std::string(verb(ACCESS)) + "a local variable of another thread, or a param", call);
+}
+
 template <Access ACCESS, uint32_t SIZE>
 inline void touch(const void *memory, const void *call) {
   if (!worker) return;  // the host, in a file of kernels
   Worker &w = *worker;
   auto address = reinterpret_cast<uintptr_t>(memory);
   if (w.in_shared(address)) return touch_shared<ACCESS, SIZE>(w, w.offset(address), call);
-  if (w.in_region(address)) return;  // locals and params
+  if (w.in_region(address)) return touch_own<ACCESS>(w, address, call);
   if (Memory::contains(address)) {
     if (!Memory::allows(address, SIZE)) [[unlikely]]
       refuse_global(ACCESS, address, SIZE, call);
-    return;
+    return touch_global<ACCESS>(w, address, SIZE, call);
   }
   foreign(ACCESS, address, SIZE, call);
 }
@@ -265,9 +290,11 @@ void touch_range(const void *memory, size_t size, const void *call) {
   Worker &w = *worker;
   auto address = reinterpret_cast<uintptr_t>(memory);
   if (w.in_shared(address)) return touch_shared<ACCESS>(w, w.offset(address), size, call);
-  if (w.in_region(address)) return;
+  if (w.in_region(address)) return touch_own<ACCESS>(w, address, call);
   if (Memory::contains(address)) {
     if (!Memory::allows_range(address, size)) refuse_global(ACCESS, address, size, call);
+    for (size_t i = 0; i < size; i += 16)
+      touch_global<ACCESS>(w, address + i, std::min(size - i, size_t{16}), call);
     return;
   }
   foreign(ACCESS, address, size, call);
@@ -360,6 +387,7 @@ void copy_async(void *shared, const void *global, int bytes, bool valid) {
       w.fault("cp_async from an address that is not of global memory", CALL);
     if (!Memory::allows(from, static_cast<size_t>(bytes)))
       refuse_global(Access::READ, from, static_cast<size_t>(bytes), CALL);
+    touch_global<Access::READ>(w, from, static_cast<size_t>(bytes), CALL);
   }
   touch_shared<Access::COPY>(w, w.offset(to), static_cast<size_t>(bytes), CALL);
   w.running->copies.push_back({valid ? static_cast<const uint8_t *>(global) : nullptr, w.offset(to),
