@@ -253,6 +253,7 @@ final class Library {
       case 2 -> "a token id, row, position or page out of range";
       case 3 -> "not supported on this machine";
       case 4 -> "out of memory";
+      case 5 -> "a logit that is not a number";
       default -> "status " + status;
     };
   }
