@@ -1,7 +1,5 @@
 // tokens[seq[t], pos[t] + 1] = ids[t] where pos[t] >= 0, in place; all rows are checked before anything is written.
 
-#include <initializer_list>
-
 #include "run.h"
 
 namespace fovea {
@@ -23,19 +21,9 @@ int32_t run_(Run &, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_put_token_args *>(args);
-  if (!is(a->tokens, FOVEA_I32, 2) || !is(a->y, FOVEA_I32, 2) || !same_sizes(a->tokens, a->y))
-    return "tokens and y must be i32 [B,Mt]";
-  if (a->y.data != a->tokens.data) return "the output must be tokens itself";
-  for (const fovea_tensor *t : {&a->ids, &a->seq, &a->pos})
-    if (!is(*t, FOVEA_I32, 1) || t->dim[0] != a->ids.dim[0])
-      return "ids, seq and pos must be i32 [T]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"put_token", "i32,i32,i32,i32->i32", FOVEA_VARIANT,
-                           sizeof(fovea_put_token_args), run_, rejects, no_scratch}};
+                           sizeof(fovea_put_token_args), run_, rejects<fovea_put_token_args>,
+                           no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(put_token)
