@@ -9,7 +9,7 @@ int32_t run_(Run &, const void *args) {
   auto *a = static_cast<const fovea_advance_args *>(args);
   int64_t rows = live_rows(a->pos);
   if (rows < 0) return FOVEA_E_RANGE;
-  auto *pos = static_cast<int32_t *>(a->y.data);
+  auto *pos = out_i32(a->y);
   for (int64_t t = 0; t < rows; t++)
     if (pos[t] == INT32_MAX) return FOVEA_E_RANGE;
   for (int64_t t = 0; t < rows; t++) pos[t]++;

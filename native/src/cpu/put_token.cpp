@@ -14,7 +14,7 @@ int32_t run_(Run &, const void *args) {
     int64_t pos = i32(a->pos)[t];
     if (seq < 0 || seq >= a->tokens.dim[0] || pos + 1 >= a->tokens.dim[1]) return FOVEA_E_RANGE;
   }
-  auto *tokens = static_cast<int32_t *>(a->y.data);
+  auto *tokens = out_i32(a->y);
   for (int64_t t = 0; t < rows; t++)
     if (i32(a->pos)[t] >= 0)
       tokens[int64_t{i32(a->seq)[t]} * a->tokens.dim[1] + i32(a->pos)[t] + 1] = i32(a->ids)[t];

@@ -118,7 +118,7 @@ int32_t run_(Run &run, const void *args) {
       return FOVEA_E_RANGE;
   }
   int64_t bytes = work_bytes(a->vocabulary);
-  auto *y = static_cast<int32_t *>(a->y.data);
+  auto *y = out_i32(a->y);
   each(run, rows, [&](int64_t r, int thread) {
     y[r] = i32(a->pos)[r] < 0 ? -1
                               : choose(a, r, work_at(run.scratch + thread * bytes, a->vocabulary));

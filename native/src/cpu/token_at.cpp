@@ -14,7 +14,7 @@ int32_t run_(Run &, const void *args) {
     int64_t pos = i32(a->pos)[t];
     if (seq < 0 || seq >= a->tokens.dim[0] || pos < 0 || pos >= a->tokens.dim[1])
       return FOVEA_E_RANGE;
-    static_cast<int32_t *>(a->y.data)[t] = i32(a->tokens)[seq * a->tokens.dim[1] + pos];
+    out_i32(a->y)[t] = i32(a->tokens)[seq * a->tokens.dim[1] + pos];
   }
   return FOVEA_OK;
 }
