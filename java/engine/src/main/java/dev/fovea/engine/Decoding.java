@@ -2,6 +2,7 @@ package dev.fovea.engine;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
+import dev.fovea.Sampling;
 import dev.fovea.error.ContextLengthException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,12 +28,14 @@ public final class Decoding implements AutoCloseable {
   private final Prompt prompt;
   private final long[] keys;
   private final int[] ids;
-  private final int[] one = new int[1];
-  private final Sampler sampler;
   private final Sequence sequence;
   private final int cached;
-  private MemorySegment logits = MemorySegment.NULL;
-  private int pending = -1;
+  private boolean ahead;
+  private int
+      begun; // positions whose computing has begun; the host knows what stands at sequence.length()
+  // of them
+  private int known; // positions of which the host knows what stands there, computed or not
+  private int last = -1; // the token at the last of those
   private @Nullable Tap tap;
   private boolean closed;
 
@@ -41,11 +44,10 @@ public final class Decoding implements AutoCloseable {
    *
    * @throws ContextLengthException if the prompt alone does not fit the context
    */
-  Decoding(Runner runner, PrefixCache cache, Prompt prompt, Sampler sampler, int reserve) {
+  Decoding(Runner runner, PrefixCache cache, Prompt prompt, Sampling sampling, int reserve) {
     this.runner = runner;
     this.cache = cache;
     this.prompt = prompt;
-    this.sampler = sampler;
     int n = prompt.ids().size();
     int context = runner.sizes().context();
     if (n == 0) {
@@ -56,17 +58,27 @@ public final class Decoding implements AutoCloseable {
     }
     this.ids = prompt.ids().stream().mapToInt(Integer::intValue).toArray();
     this.keys = keys(ids, prompt.pictures());
-    for (int id : ids) {
-      sampler.see(id);
-    }
     this.sequence = cache.begin(keys, n);
     this.cached = sequence.length();
     sequence.reserve(Math.min(context, n + reserve) - cached, runner.pageSize());
+    this.begun = cached;
+    this.known = n;
+    this.ahead = runner.asynchronous();
+    runner.begin(ids, sampling);
   }
 
   /** Has every position's logits shown to {@code tap}; the runner must be made for as many logits as rows. */
   public void trace(Tap tap) {
     this.tap = tap;
+    ahead(false);
+  }
+
+  /**
+   * Whether a step may begin before the token it computes was taken from {@link #next}: what a device that computes on its own needs to be
+   * kept busy, and the default on one. Without it {@link #logits} are those that the last token was chosen from.
+   */
+  public void ahead(boolean may) {
+    this.ahead = may;
   }
 
   /** Positions of the prompt that were in the cache. */
@@ -81,12 +93,12 @@ public final class Decoding implements AutoCloseable {
 
   /** Whether another token fits the context. */
   public boolean hasRoom() {
-    return sequence.length() + (pending >= 0 ? 1 : 0) < runner.sizes().context();
+    return known < runner.sizes().context();
   }
 
-  /** Logits [V] of the last position computed. */
+  /** Logits [V] of the last position computed, valid until they are asked for again; see {@link #ahead}. */
   public MemorySegment logits() {
-    return logits;
+    return runner.logits();
   }
 
   /**
@@ -116,14 +128,15 @@ public final class Decoding implements AutoCloseable {
           }
           local[i] = id;
         }
-        makeRoom(n);
+        makeRoom(from + n);
         MemorySegment image = rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows);
-        int wanted = tap == null ? 1 : n;
-        logits = runner.forward(sequence, local, 0, from, n, image, wanted);
-        show(from, wanted);
+        boolean all = from + n == ids.length;
+        runner.prompt(sequence, local, from, n, image, tap == null ? 1 : n, all);
+        show(from, n);
         for (int i = 0; i < n; i++) {
           sequence.add(keys[from + i]);
         }
+        begun = from + n;
       }
     }
     return true;
@@ -141,34 +154,47 @@ public final class Decoding implements AutoCloseable {
     throw new IllegalArgumentException("the prompt names a picture row beyond its pictures");
   }
 
-  /** Chooses the next token; computes the one before it first. There must be room. */
+  /** The next token of the answer. There must be room for it. */
   public int next() {
-    if (pending >= 0) {
-      makeRoom(1);
-      one[0] = pending;
-      logits = runner.forward(sequence, one, 0, sequence.length(), 1, NO_IMAGE, 1);
-      show(sequence.length(), 1);
-      sequence.add(pending);
+    if (begun < known) {
+      begin();
     }
-    pending = sampler.next(logits);
-    return pending;
+    if (ahead && begun == known && known + 1 < runner.sizes().context()) {
+      begin();
+    }
+    last = runner.next();
+    known++;
+    if (begun == known) {
+      sequence.add(last);
+    }
+    return last;
   }
 
-  /** Shows rows of logits to the tap, and leaves {@link #logits} at the last one. */
-  private void show(int from, int rows) {
+  /** Begins to compute the next position; what stands there is known to the device. */
+  private void begin() {
+    makeRoom(begun + 1);
+    runner.step(sequence);
+    show(begun, 1);
+    begun++;
+    if (begun == known) {
+      sequence.add(last);
+    }
+  }
+
+  /** Shows the logits of n positions to the tap, if there is one. */
+  private void show(int from, int n) {
     Tap to = tap;
     if (to != null) {
       long bytes = 4L * runner.config().decoder().vocabulary();
-      MemorySegment all = logits;
-      for (int i = 0; i < rows; i++) {
-        logits = all.asSlice(i * bytes, bytes);
-        to.logits(from + i, logits);
+      MemorySegment rows = n == 1 ? runner.logits() : runner.logits(n);
+      for (int i = 0; i < n; i++) {
+        to.logits(from + i, rows.asSlice((i + 1) % n * bytes, bytes)); // the last position's first
       }
     }
   }
 
   private void makeRoom(int positions) {
-    int need = (sequence.length() + positions + runner.pageSize() - 1) / runner.pageSize();
+    int need = (positions + runner.pageSize() - 1) / runner.pageSize();
     while (sequence.pageCount() < need) {
       sequence.addPage(cache.take(sequence));
     }
