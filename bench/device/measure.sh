@@ -39,6 +39,7 @@ part words 60 "$fovea" ask "$bundle/samples/scene-01.png" --box 360,41,464,179 '
 part ceilings 90 python3 "$here/ceilings.py"
 [ -d "$model" ] || part synth 90 "$fovea" synth llava-1.5-7b --quant q4_0 -o "$model"
 part bench 150 "$fovea" bench --backend cuda -m "$model" -p 64,320,640,2048 -n 128 -r 5 -o jsonl
+part batches 120 "$fovea" bench --backend cuda -m "$model" -p 0 -n 64 -d 700,2048 -npl 1,2,4,8,16,32,64 -r 3 --no-image -o jsonl
 part ask 60 "$fovea" ask -m "$model" "$bundle/samples/scene-01.png" --box 360,41,464,179 'What is this?' --backend cuda --json
 part vision 120 python3 "$here/peers.py" --only vision
 part decode 150 python3 "$here/peers.py" --only decode
@@ -50,7 +51,7 @@ if command -v compute-sanitizer > /dev/null; then
   done
 fi
 say ""
-for f in ceilings bench vision decode int4; do
+for f in ceilings bench batches vision decode int4; do
   [ -s "$out/$f.txt" ] && say "$f" && cut -c1-400 "$out/$f.txt" | tee -a "$out/summary.txt"
 done
 tail -3 "$out"/check.txt "$out"/words.txt 2>/dev/null
