@@ -14,8 +14,45 @@
 
 namespace {
 
+// Takes these arguments, and none with a tensor that makes no sense in them.
+bool judge(int32_t kernel, const Call &c) {
+  Judge judge;
+  const std::vector<uint8_t> args = host_args(c);
+  if (const char *reason = judge.rejects(kernel, args)) {
+    fail(reason);
+    return false;
+  }
+  for (size_t i = 0; i < c.tensors.size(); i++) {
+    if (!c.tensors[i]) continue;
+    const Buffer &b = *c.tensors[i];
+    auto refuses = [&](const char *what, const std::function<void(fovea_tensor &)> &spoil) {
+      std::vector<uint8_t> bad = args;
+      fovea_tensor t;
+      memcpy(&t, &args[i * sizeof t], sizeof t);
+      spoil(t);
+      memcpy(&bad[i * sizeof t], &t, sizeof t);
+      if (!judge.rejects(kernel, bad)) fail("takes tensor " + std::to_string(i) + " with " + what);
+    };
+    auto rank = static_cast<int32_t>(b.dims.size());
+    for (int32_t r : {0, rank - 1, rank + 1, 5, -1})
+      refuses("another rank", [=](fovea_tensor &t) { t.rank = r; });
+    for (int32_t dtype :
+         {-1, int32_t{FOVEA_I32 + 1}, int32_t{b.dtype == FOVEA_I32 ? FOVEA_F32 : FOVEA_I32}})
+      refuses("another type", [=](fovea_tensor &t) { t.dtype = dtype; });
+    for (int32_t d = 0; d < rank; d++) {
+      for (int32_t size : {0, -1, INT32_MIN})
+        refuses("no size", [=](fovea_tensor &t) { t.dim[d] = size; });
+    }
+    if (rank > 1)
+      refuses("more elements than there can be", [=](fovea_tensor &t) {
+        for (int32_t d = 0; d < rank; d++) t.dim[d] = INT32_MAX;
+      });
+  }
+  return true;
+}
+
 void check(int32_t kernel, Call &c) {
-  if (const char *reason = rejects(kernel, c)) return fail(reason);
+  if (!judge(kernel, c)) return;
   Buffer &y = *c.tensors.back();
   std::vector<uint8_t> before = y.memory, first;
   for (int variation = 1; variation <= 3; variation++) {

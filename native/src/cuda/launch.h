@@ -170,6 +170,9 @@ const char *rejects(const DeviceInfo &, const void *args) {
   return reinterpret_cast<const uint16_t *>(static_cast<const uint8_t *>(t.data) + quants);
 }
 
+// For kernels that begin with take_turn().
+constexpr Options OVERLAP{.overlap = true};
+
 // Whether every address is a multiple of 16, so that pieces of 16 bytes can be read and written there.
 template <class... T>
 bool aligned16(const T *...addresses) {
