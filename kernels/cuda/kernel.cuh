@@ -14,7 +14,7 @@
 #else
 
 #define FOVEA_KERNEL(name, Params, threads) \
-  extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Params p)
+  extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Params p)
 
 // T name[count], one per block, aligned to 16 bytes (more if T is).
 #define FOVEA_SHARED(T, name, count) __shared__ __align__(16) T name[count]

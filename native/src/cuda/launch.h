@@ -73,7 +73,7 @@ class Launch {
   uint8_t *const scratch;  // as many bytes as the op's line asked for
 
   // Word of bad data in this step.
-  Report report() const { return {error_, step_ << 8 | FOVEA_E_RANGE}; }
+  Report report(int32_t status = FOVEA_E_RANGE) const { return {error_, step_ << 8 | status}; }
   // The rows of t that count.
   Rows rows(const fovea_tensor &t) const { return {t.live, t.dim[0], report()}; }
 
