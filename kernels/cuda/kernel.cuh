@@ -14,10 +14,10 @@
 #else
 
 #define FOVEA_KERNEL(name, Params, threads) \
-  extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Params p)
+  extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Params p)
 
-// T name[count], one per block.
-#define FOVEA_SHARED(T, name, count) __shared__ T name[count]
+// T name[count], one per block, aligned to 16 bytes (more if T is).
+#define FOVEA_SHARED(T, name, count) __shared__ __align__(16) T name[count]
 
 // uint8_t *name: the dynamic shared memory of the launch, 128-byte aligned.
 #define FOVEA_SHARED_BYTES(name) extern __shared__ __align__(128) uint8_t name[]

@@ -9,23 +9,15 @@ int32_t run_(Run &, const void *args) {
   auto *a = static_cast<const fovea_advance_args *>(args);
   int64_t rows = live_rows(a->pos);
   if (rows < 0) return FOVEA_E_RANGE;
-  auto *pos = static_cast<int32_t *>(a->y.data);
+  auto *pos = out_i32(a->y);
   for (int64_t t = 0; t < rows; t++)
     if (pos[t] == INT32_MAX) return FOVEA_E_RANGE;
   for (int64_t t = 0; t < rows; t++) pos[t]++;
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_advance_args *>(args);
-  if (!is(a->pos, FOVEA_I32, 1) || !is(a->y, FOVEA_I32, 1) || a->y.dim[0] != a->pos.dim[0])
-    return "pos and y must be i32 [T]";
-  if (a->y.data != a->pos.data) return "the output must be pos itself";
-  return nullptr;
-}
-
-const Kernel kernels[] = {
-    {"advance", "i32->i32", FOVEA_VARIANT, sizeof(fovea_advance_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"advance", "i32->i32", FOVEA_VARIANT, sizeof(fovea_advance_args), run_,
+                           rejects<fovea_advance_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(advance)

@@ -1,7 +1,5 @@
 // tokens[seq[t], pos[t] + 1] = ids[t] where pos[t] >= 0, in place; all rows are checked before anything is written.
 
-#include <initializer_list>
-
 #include "run.h"
 
 namespace fovea {
@@ -16,26 +14,16 @@ int32_t run_(Run &, const void *args) {
     int64_t pos = i32(a->pos)[t];
     if (seq < 0 || seq >= a->tokens.dim[0] || pos + 1 >= a->tokens.dim[1]) return FOVEA_E_RANGE;
   }
-  auto *tokens = static_cast<int32_t *>(a->y.data);
+  auto *tokens = out_i32(a->y);
   for (int64_t t = 0; t < rows; t++)
     if (i32(a->pos)[t] >= 0)
       tokens[int64_t{i32(a->seq)[t]} * a->tokens.dim[1] + i32(a->pos)[t] + 1] = i32(a->ids)[t];
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_put_token_args *>(args);
-  if (!is(a->tokens, FOVEA_I32, 2) || !is(a->y, FOVEA_I32, 2) || !same_sizes(a->tokens, a->y))
-    return "tokens and y must be i32 [B,Mt]";
-  if (a->y.data != a->tokens.data) return "the output must be tokens itself";
-  for (const fovea_tensor *t : {&a->ids, &a->seq, &a->pos})
-    if (!is(*t, FOVEA_I32, 1) || t->dim[0] != a->ids.dim[0])
-      return "ids, seq and pos must be i32 [T]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"put_token", "i32,i32,i32,i32->i32", FOVEA_VARIANT,
-                           sizeof(fovea_put_token_args), run_, rejects, no_scratch}};
+                           sizeof(fovea_put_token_args), run_, rejects<fovea_put_token_args>,
+                           no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(put_token)

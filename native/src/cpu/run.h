@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "checks.h"
 #include "common/blocks.h"
 #include "fovea/fovea.h"
+#include "tensors.h"
 
 namespace fovea {
 
@@ -59,51 +61,11 @@ struct KernelList {
 namespace fovea {
 namespace {
 
-[[maybe_unused]] inline int64_t elements(const fovea_tensor &t) {
-  int64_t n = 1;
-  for (int i = 0; i < t.rank; i++) n *= t.dim[i];
-  return n;
-}
-
 // Rows of the leading axis that count in this run; -1 if the number makes no sense.
 [[maybe_unused]] inline int64_t live_rows(const fovea_tensor &t) {
   if (!t.live) return t.dim[0];
   int32_t n = *t.live;
   return n < 0 || n > t.dim[0] ? -1 : n;
-}
-
-[[maybe_unused]] inline int64_t row_elements(const fovea_tensor &t) {
-  return elements(t) / t.dim[0];
-}
-
-[[maybe_unused]] inline bool same_sizes(const fovea_tensor &a, const fovea_tensor &b) {
-  if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; i++)
-    if (a.dim[i] != b.dim[i]) return false;
-  return true;
-}
-
-// Every size at least 1 and the product within reason; data present.
-[[maybe_unused]] inline bool sane(const fovea_tensor &t) {
-  if (!t.data || t.rank < 1 || t.rank > 4) return false;
-  int64_t n = 1;
-  for (int i = 0; i < t.rank; i++) {
-    if (t.dim[i] < 1 || n > (int64_t{1} << 40) / t.dim[i]) return false;
-    n *= t.dim[i];
-  }
-  return true;
-}
-
-[[maybe_unused]] inline bool is(const fovea_tensor &t, int dtype, int rank) {
-  return sane(t) && t.dtype == dtype && t.rank == rank;
-}
-
-[[maybe_unused]] inline const float *f32(const fovea_tensor &t) {
-  return static_cast<const float *>(t.data);
-}
-[[maybe_unused]] inline float *out32(const fovea_tensor &t) { return static_cast<float *>(t.data); }
-[[maybe_unused]] inline const int32_t *i32(const fovea_tensor &t) {
-  return static_cast<const int32_t *>(t.data);
 }
 
 template <class F>
@@ -120,6 +82,11 @@ void ranges(Run &run, int64_t n, int64_t grain, F &&f) {
     int64_t from = i * grain;
     f(from, from + grain < n ? from + grain : n, thread);
   });
+}
+
+template <class Args>
+const char *rejects(const void *args) {
+  return check(*static_cast<const Args *>(args));
 }
 
 [[maybe_unused]] inline int64_t no_scratch(const void *, int) { return 0; }

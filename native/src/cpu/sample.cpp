@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include <algorithm>
-#include <initializer_list>
 
 #include "run.h"
 
@@ -119,7 +118,7 @@ int32_t run_(Run &run, const void *args) {
       return FOVEA_E_RANGE;
   }
   int64_t bytes = work_bytes(a->vocabulary);
-  auto *y = static_cast<int32_t *>(a->y.data);
+  auto *y = out_i32(a->y);
   each(run, rows, [&](int64_t r, int thread) {
     y[r] = i32(a->pos)[r] < 0 ? -1
                               : choose(a, r, work_at(run.scratch + thread * bytes, a->vocabulary));
@@ -129,28 +128,12 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_sample_args *>(args);
-  if (!is(a->logits, FOVEA_F32, 2)) return "logits must be f32 [R,V]";
-  int32_t rows = a->logits.dim[0];
-  if (!is(a->tokens, FOVEA_I32, 2)) return "tokens must be i32 [B,Mt]";
-  for (const fovea_tensor *t : {&a->seq, &a->pos, &a->y})
-    if (!is(*t, FOVEA_I32, 1) || t->dim[0] != rows) return "seq, pos and y must be i32 [R]";
-  if (!is(a->control, FOVEA_F32, 2) || a->control.dim[0] != rows || a->control.dim[1] != 5)
-    return "control must be f32 [R,5]";
-  if (!is(a->seed, FOVEA_I32, 2) || a->seed.dim[0] != rows || a->seed.dim[1] != 2)
-    return "seed must be i32 [R,2]";
-  if (a->vocabulary < 1 || a->vocabulary > a->logits.dim[1])
-    return "the vocabulary must lie within the logits";
-  return nullptr;
-}
-
 int64_t scratch(const void *args, int threads) {
   return threads * work_bytes(static_cast<const fovea_sample_args *>(args)->vocabulary);
 }
 
 const Kernel kernels[] = {{"sample", "f32,i32,i32,i32,f32,i32->i32", FOVEA_VARIANT,
-                           sizeof(fovea_sample_args), run_, rejects, scratch}};
+                           sizeof(fovea_sample_args), run_, rejects<fovea_sample_args>, scratch}};
 
 }  // namespace
 FOVEA_KERNELS(sample)

@@ -1,7 +1,5 @@
 // y[t] = tokens[seq[t], pos[t]]; sequences and positions are data and are checked.
 
-#include <initializer_list>
-
 #include "run.h"
 
 namespace fovea {
@@ -16,22 +14,14 @@ int32_t run_(Run &, const void *args) {
     int64_t pos = i32(a->pos)[t];
     if (seq < 0 || seq >= a->tokens.dim[0] || pos < 0 || pos >= a->tokens.dim[1])
       return FOVEA_E_RANGE;
-    static_cast<int32_t *>(a->y.data)[t] = i32(a->tokens)[seq * a->tokens.dim[1] + pos];
+    out_i32(a->y)[t] = i32(a->tokens)[seq * a->tokens.dim[1] + pos];
   }
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_token_at_args *>(args);
-  if (!is(a->tokens, FOVEA_I32, 2)) return "tokens must be i32 [B,Mt]";
-  for (const fovea_tensor *t : {&a->seq, &a->pos, &a->y})
-    if (!is(*t, FOVEA_I32, 1) || t->dim[0] != a->pos.dim[0])
-      return "seq, pos and y must be i32 [T]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"token_at", "i32,i32,i32->i32", FOVEA_VARIANT,
-                           sizeof(fovea_token_at_args), run_, rejects, no_scratch}};
+                           sizeof(fovea_token_at_args), run_, rejects<fovea_token_at_args>,
+                           no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(token_at)

@@ -1,0 +1,142 @@
+# The cuda backend twice over: libfovea_cuda with a fatbin for each file of kernels, and libfovea_cuda_emulated with the same
+# kernels compiled as C++. Neither needs a CUDA header, library or device; the fatbins need nvcc.
+
+# kernels/cuda/<name>.cu
+set(CUDA_KERNELS
+    add
+    advance
+    concat_rows
+    embed
+    gelu
+    kv_append
+    layer_norm
+    patchify
+    put_token
+    quick_gelu
+    rms_norm
+    rope
+    sample
+    silu_mul
+    take_rows
+    token_at)
+# native/src/cuda/<name>.cpp
+set(CUDA_LAUNCHERS
+    add
+    advance
+    concat_rows
+    embed
+    gelu
+    kv_append
+    layer_norm
+    patchify
+    put_token
+    quick_gelu
+    rms_norm
+    rope
+    sample
+    silu_mul
+    take_rows
+    token_at)
+
+set(FOVEA_CUDA_ARCHITECTURES 80 86 89 90a 100 120 CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
+set(FOVEA_CUDA_FLAGS "" CACHE STRING "More flags for nvcc, e.g. -lineinfo to profile")
+
+list(TRANSFORM CUDA_LAUNCHERS PREPEND src/cuda/ OUTPUT_VARIABLE CUDA_SOURCES)
+list(TRANSFORM CUDA_SOURCES APPEND .cpp)
+list(TRANSFORM CUDA_KERNELS PREPEND ${PROJECT_SOURCE_DIR}/kernels/cuda/ OUTPUT_VARIABLE CUDA_KERNEL_SOURCES)
+list(TRANSFORM CUDA_KERNEL_SOURCES APPEND .cu)
+
+if(FOVEA_CUDA OR FOVEA_CUDA_EMULATED)
+  # Launchers and table, the same for both libraries.
+  add_library(fovea_cuda_launchers OBJECT src/cuda/table.cpp ${CUDA_SOURCES})
+  target_include_directories(fovea_cuda_launchers PRIVATE include ${PROJECT_SOURCE_DIR}/kernels src)
+endif()
+
+if(FOVEA_CUDA)
+  find_program(FOVEA_NVCC nvcc PATHS /usr/local/cuda/bin DOC "NVIDIA's compiler, 12.8 or newer")
+  set(WITHOUT "")
+  if(NOT FOVEA_NVCC)
+    set(WITHOUT "there is no nvcc")
+  elseif(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(WITHOUT "it is for Linux")
+  else()
+    execute_process(COMMAND ${FOVEA_NVCC} --version OUTPUT_VARIABLE NVCC_TEXT)
+    string(REGEX MATCH "release ([0-9.]+)" NVCC_TEXT "${NVCC_TEXT}")
+    if(CMAKE_MATCH_1 VERSION_LESS 12.8)
+      set(WITHOUT "${FOVEA_NVCC} is ${CMAKE_MATCH_1} and 12.8 is needed")
+    endif()
+  endif()
+  if(WITHOUT)
+    message(STATUS "The cuda backend is left out: ${WITHOUT}")
+  else()
+    set(NVCC_FLAGS -std=c++20 -O3 -I${PROJECT_SOURCE_DIR}/kernels -Werror all-warnings -Xfatbin=-compress-all --compress-mode=size)
+    foreach(ARCHITECTURE ${FOVEA_CUDA_ARCHITECTURES})
+      list(APPEND NVCC_FLAGS -gencode arch=compute_${ARCHITECTURE},code=sm_${ARCHITECTURE})
+    endforeach()
+    list(APPEND NVCC_FLAGS -gencode arch=compute_80,code=compute_80)
+    separate_arguments(MORE_NVCC_FLAGS UNIX_COMMAND "${FOVEA_CUDA_FLAGS}")
+    foreach(NAME ${CUDA_KERNELS})
+      set(FATBIN ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.fatbin)
+      set(USAGE ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.usage)
+      # What ptxas says goes to a file of its own, for kernels/cuda/resources.sh.
+      add_custom_command(
+        OUTPUT ${FATBIN}
+        BYPRODUCTS ${USAGE}
+        COMMAND sh -c "\"$@\" 2>${USAGE} || { cat ${USAGE} >&2; exit 1; }" sh ${FOVEA_NVCC} -fatbin --resource-usage ${NVCC_FLAGS} ${MORE_NVCC_FLAGS} -MD -MF ${FATBIN}.d -MT ${FATBIN} -o ${FATBIN}
+                ${PROJECT_SOURCE_DIR}/kernels/cuda/${NAME}.cu
+        DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/${NAME}.cu
+        DEPFILE ${FATBIN}.d
+        COMMENT "Compiling kernels/cuda/${NAME}.cu"
+        VERBATIM)
+      list(APPEND FATBINS ${FATBIN})
+    endforeach()
+    file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+    add_custom_target(fovea_fatbins ALL DEPENDS ${FATBINS})
+    install(FILES ${FATBINS} DESTINATION kernels)
+
+    add_library(fovea_cuda SHARED src/cuda/driver.cpp)
+    target_include_directories(fovea_cuda PUBLIC include)
+    target_link_libraries(fovea_cuda PRIVATE fovea_cuda_launchers ${CMAKE_DL_LIBS})
+    fovea_self_contained(fovea_cuda)
+    install(TARGETS fovea_cuda LIBRARY DESTINATION ${NATIVES})
+  endif()
+endif()
+
+if(FOVEA_CUDA_EMULATED)
+  add_subdirectory(emulator)
+endif()
+if(TARGET fovea_emulator)
+  fovea_emulate(fovea_emulated_kernels ${CUDA_KERNEL_SOURCES})
+  add_library(fovea_cuda_emulated SHARED src/cuda/driver_emulated.cpp)
+  target_include_directories(fovea_cuda_emulated PUBLIC include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(
+    fovea_cuda_emulated PRIVATE fovea_cuda_launchers fovea_emulated_kernels fovea_emulator Threads::Threads ${CMAKE_DL_LIBS})
+  fovea_self_contained(fovea_cuda_emulated)
+  install(TARGETS fovea_cuda_emulated LIBRARY DESTINATION ${NATIVES})
+endif()
+
+if(FOVEA_TESTS)
+  if(TARGET fovea_cuda)
+    add_executable(cuda_abi_test test/cuda_abi_test.c)
+    target_link_libraries(cuda_abi_test PRIVATE fovea_cuda)
+    add_test(NAME cuda_abi_test COMMAND cuda_abi_test)
+    add_library(fake_driver SHARED test/fake_driver.c)
+    set_target_properties(fake_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY fake)
+    add_executable(driver_test test/driver_test.cpp)
+    target_include_directories(driver_test PRIVATE src /usr/local/cuda/include)
+    # The fake is loaded before libfovea_cuda asks for libcuda.so.1, and found under that name.
+    target_link_libraries(driver_test PRIVATE fovea_cuda -Wl,--no-as-needed fake_driver)
+    add_test(NAME driver_test COMMAND driver_test ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+  endif()
+  if(TARGET fovea_cuda_emulated)
+    add_executable(cuda_emulated_abi_test test/cuda_abi_test.c)
+    target_compile_definitions(cuda_emulated_abi_test PRIVATE FOVEA_TEST_EMULATED)
+    target_link_libraries(cuda_emulated_abi_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_emulated_abi_test COMMAND cuda_emulated_abi_test)
+    add_executable(cuda_kernel_test test/kernel_test.cpp)
+    target_compile_definitions(cuda_kernel_test PRIVATE FOVEA_TEST_CUDA)
+    target_include_directories(cuda_kernel_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+    target_link_libraries(cuda_kernel_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_kernel_test COMMAND cuda_kernel_test)
+  endif()
+endif()

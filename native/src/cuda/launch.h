@@ -1,0 +1,183 @@
+// What every launcher sees: the device, its turn in the run, the functions of its modules, and how it enters the kernel
+// table. An op's file has
+//
+//   Module file{"add"};                                    // kernels/cuda/add.cu
+//   Function<AddParams> four{file, "add__four"};           // a FOVEA_KERNEL(add__four, AddParams, ..) in it
+//   void run(Launch &l, const void *args) {...; l.launch(four, blocks, 256, 0, params); }
+//   const Kernel kernels[] = {{"add", "f32,f32->f32", "four", 80, sizeof(fovea_add_args), run, rejects, no_scratch}};
+//   FOVEA_KERNELS(add)
+//
+// and a line in FOVEA_OPS of table.cpp; its .cu is listed in CMakeLists.txt.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "checks.h"
+#include "cuda/report.h"
+#include "fovea/cuda.h"
+#include "tensors.h"
+
+namespace fovea {
+
+struct DeviceInfo {
+  int capability;  // 90 for 9.0
+  int multiprocessors;
+  int shared_bytes;     // largest block-wide shared memory a kernel can opt in to
+  int64_t cache_bytes;  // of the second level
+};
+
+// A file of kernels. Modules and functions are objects with static lifetime; they enlist themselves.
+struct FunctionLine;
+struct Module {
+  explicit Module(const char *name);
+  const char *const name;
+  FunctionLine *functions = nullptr;
+  const Module *next;
+};
+
+struct FunctionLine {
+  FunctionLine(Module &module, const char *name, size_t params_bytes, int shared_bytes);
+  const char *const name;
+  const size_t params_bytes;
+  const int shared_bytes;
+  const int index;  // among all functions
+  const FunctionLine *const next;
+};
+
+// A kernel that takes one Params by value. shared_bytes: the most dynamic shared memory it is launched with, which must be
+// said where it is more than 48 KiB.
+template <class Params>
+struct Function : FunctionLine {
+  Function(Module &module, const char *name, int shared_bytes = 0)
+      : FunctionLine(module, name, sizeof(Params), shared_bytes) {}
+};
+
+// In blocks. Numbers past what hardware takes (2^31-1, 65535, 65535) fail the launch.
+struct Grid {
+  Grid(int64_t x, int64_t y = 1, int64_t z = 1) : x(x), y(y), z(z) {}
+  int64_t x, y, z;
+};
+
+struct Options {
+  // Starts while the kernel before it still runs; the kernel must call pdl_wait() before it reads or writes anything that
+  // others touch. Without effect before 9.0.
+  bool overlap = false;
+  int cluster = 1;  // blocks along x that share a cluster, from 9.0
+};
+
+// One op's turn.
+class Launch {
+ public:
+  const DeviceInfo &device;
+  uint8_t *const scratch;  // as many bytes as the op's line asked for
+
+  // Word of bad data in this step.
+  Report report(int32_t status = FOVEA_E_RANGE) const { return {error_, step_ << 8 | status}; }
+  // The rows of t that count.
+  Rows rows(const fovea_tensor &t) const { return {t.live, t.dim[0], report()}; }
+
+  template <class Params>
+  void launch(const Function<Params> &function, Grid grid, int threads, int shared_bytes,
+              const Params &params, Options options = {}) {
+    Params copy = params;  // the driver takes a pointer to non-const
+    enqueue(function, grid, threads, shared_bytes, &copy, options);
+  }
+
+  // Refuses the step: arguments that only show their fault with their addresses.
+  void fail(int32_t status, const char *why) {
+    if (status_ != FOVEA_OK) return;
+    status_ = status;
+    why_ = why;
+  }
+
+ private:
+  friend struct Context;
+  Launch(const struct Context &context, const DeviceInfo &device, uint8_t *scratch, void *stream,
+         int32_t *error, int32_t step)
+      : device(device),
+        scratch(scratch),
+        context_(context),
+        stream_(stream),
+        error_(error),
+        step_(step) {}
+  void enqueue(const FunctionLine &function, Grid grid, int threads, int shared_bytes, void *params,
+               const Options &options);
+
+  const struct Context &context_;
+  void *const stream_;
+  int32_t *const error_;
+  const int32_t step_;
+  int32_t status_ = FOVEA_OK;
+  const char *why_ = nullptr;             // of the failure
+  const FunctionLine *failed_ = nullptr;  // the function whose launch failed
+};
+
+// A line of the kernel table.
+struct Kernel {
+  const char *op;
+  const char *signature;
+  const char *variant;
+  int32_t capability;
+  int32_t args_bytes;
+  void (*run)(Launch &launch, const void *args);
+  const char *(*rejects)(const DeviceInfo &device, const void *args);
+  int64_t (*scratch)(const DeviceInfo &device, const void *args);
+};
+
+struct KernelList {
+  const Kernel *kernels;
+  int count;
+};
+
+// Puts an array of Kernel named `kernels` into the table as this list.
+#define FOVEA_KERNELS(list)     \
+  extern const KernelList list; \
+  const KernelList list = {kernels, static_cast<int>(sizeof kernels / sizeof *kernels)};
+
+namespace {
+
+[[maybe_unused]] inline int64_t no_scratch(const DeviceInfo &, const void *) { return 0; }
+
+template <class Args>
+const char *rejects(const DeviceInfo &, const void *args) {
+  return check(*static_cast<const Args *>(args));
+}
+
+[[maybe_unused]] inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+// Blocks along x are rows; along y pieces of a row, whose kernel steps by the grid where there are more than a grid takes.
+[[maybe_unused]] inline Grid rows_by_pieces(int64_t rows, int64_t width, int64_t piece) {
+  int64_t n = pieces(width, piece);
+  return {rows, n < 65535 ? n : 65535};
+}
+
+// Whether a row of t, an axis-0 slice, has few enough elements to be counted in 31 bits, as rows_by_pieces kernels do.
+[[maybe_unused]] inline bool countable(const fovea_tensor &t) {
+  return row_elements(t) <= INT32_MAX;
+}
+
+// Threads for a row taken in pieces of four: whole warps, at most 1024. The row's width alone decides, so that a row's bits do
+// not depend on the rows beside it.
+[[maybe_unused]] inline int row_threads(int64_t width) {
+  int64_t n = pieces(width, 4 * 32) * 32;
+  return static_cast<int>(n < 1024 ? n : 1024);
+}
+
+// Where a quantized tensor's scales lie: behind all its quants (see fovea_cuda_split_blocks).
+[[maybe_unused]] inline const uint16_t *scales(const fovea_tensor &t) {
+  int64_t quants = t.dtype == FOVEA_Q4_0 ? elements(t) / 2 : elements(t);
+  return reinterpret_cast<const uint16_t *>(static_cast<const uint8_t *>(t.data) + quants);
+}
+
+// For kernels that begin with take_turn().
+constexpr Options OVERLAP{.overlap = true};
+
+// Whether every address is a multiple of 16, so that pieces of 16 bytes can be read and written there.
+template <class... T>
+bool aligned16(const T *...addresses) {
+  return ((reinterpret_cast<uintptr_t>(addresses) | ...) & 15) == 0;
+}
+
+}  // namespace
+}  // namespace fovea
