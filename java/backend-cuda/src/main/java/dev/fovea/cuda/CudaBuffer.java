@@ -47,8 +47,8 @@ final class CudaBuffer implements Buffer {
   private long block(long offset, long bytes) {
     long size = type.dtype().blockBytes();
     if (offset % size != 0 || bytes % size != 0) {
-      throw new InputException("bytes " + offset + " to " + (offset + bytes) + " of " + type
-          + " are not whole blocks");
+      throw new InputException(
+          "bytes " + offset + " to " + (offset + bytes) + " of " + type + " are not whole blocks");
     }
     at(offset, bytes); // within the buffer
     return offset / size;

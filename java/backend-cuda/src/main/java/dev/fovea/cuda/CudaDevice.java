@@ -306,25 +306,30 @@ final class CudaDevice implements Device {
       return;
     }
     Driver d = driver();
+    BackendException failure = null;
     try {
       d.synchronize(); // the device may still be at work on what is freed here
-    } finally {
-      for (AutoCloseable resource : List.copyOf(open)) {
-        switch (resource) {
-          case CudaBuffer b -> b.close();
-          case CudaExecutable e -> e.close();
-          default -> throw new IllegalStateException(resource.toString());
-        }
+    } catch (BackendException e) {
+      failure = e;
+    }
+    for (AutoCloseable resource : List.copyOf(open)) {
+      switch (resource) {
+        case CudaBuffer b -> b.close();
+        case CudaExecutable e -> e.close();
+        default -> throw new IllegalStateException(resource.toString());
       }
-      library.close(context);
-      for (Stage stage : stages) {
-        d.unpin(stage.place());
-        d.free(stage.copied());
-      }
-      d.unpin(errorPinned);
-      d.free(error);
-      closed = true;
-      d.close();
+    }
+    library.close(context);
+    for (Stage stage : stages) {
+      d.unpin(stage.place());
+      d.free(stage.copied());
+    }
+    d.unpin(errorPinned);
+    d.free(error);
+    closed = true;
+    d.close();
+    if (failure != null) {
+      throw failure;
     }
   }
 }

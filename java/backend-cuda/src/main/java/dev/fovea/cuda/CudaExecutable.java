@@ -166,8 +166,7 @@ final class CudaExecutable implements Executable {
       }
     }
     Value out = node.out();
-    Args.tensor(
-        args, node.inputs().size(), out.type(), place(out).address(), liveCell(out.type()));
+    Args.tensor(args, node.inputs().size(), out.type(), place(out).address(), liveCell(out.type()));
     Args.attributes(args, node.op());
     return args;
   }
@@ -269,14 +268,15 @@ final class CudaExecutable implements Executable {
 
   private Driver.Graph capture(Driver d) {
     d.beginCapture();
-    boolean recorded = false;
     try {
       enqueue(d);
-      recorded = true;
-    } finally {
-      if (!recorded) {
+    } catch (BackendException e) {
+      try {
         d.free(d.endCapture()); // the stream must not stay in capture
+      } catch (BackendException second) {
+        e.addSuppressed(second);
       }
+      throw e;
     }
     return d.endCapture();
   }
@@ -316,8 +316,8 @@ final class CudaExecutable implements Executable {
 
   private Driver.Place inArena(long offset, long bytes) {
     if (offset < 0 || bytes < 0 || offset > arenaBytes - bytes) {
-      throw new InputException("bytes " + offset + " to " + (offset + bytes)
-          + " of an arena that has " + arenaBytes);
+      throw new InputException(
+          "bytes " + offset + " to " + (offset + bytes) + " of an arena that has " + arenaBytes);
     }
     return open().at(arena, offset);
   }

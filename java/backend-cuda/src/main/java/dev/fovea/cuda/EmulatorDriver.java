@@ -28,8 +28,7 @@ final class EmulatorDriver implements Driver {
         "fovea_emulator_open", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT));
     static final MethodHandle CLOSE =
         LIBRARY.bind("fovea_emulator_close", FunctionDescriptor.ofVoid());
-    static final MethodHandle ALLOCATE =
-        LIBRARY.bind("fovea_emulator_allocate", ADDRESS_OF_BYTES);
+    static final MethodHandle ALLOCATE = LIBRARY.bind("fovea_emulator_allocate", ADDRESS_OF_BYTES);
     static final MethodHandle FREE =
         LIBRARY.bind("fovea_emulator_free", FunctionDescriptor.of(JAVA_INT, JAVA_LONG));
     static final MethodHandle COPY = LIBRARY.bind(
@@ -173,8 +172,7 @@ final class EmulatorDriver implements Driver {
 
   private static void copy(Place to, Place from, long bytes) {
     try {
-      check(
-          (int) Functions.COPY.invokeExact(to.address(), from.address(), bytes), "copying");
+      check((int) Functions.COPY.invokeExact(to.address(), from.address(), bytes), "copying");
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -236,8 +234,7 @@ final class EmulatorDriver implements Driver {
   public Graph endCapture() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(JAVA_LONG);
-      check(
-          (int) Functions.END_CAPTURE.invokeExact(stream(), out.address()), "ending a capture");
+      check((int) Functions.END_CAPTURE.invokeExact(stream(), out.address()), "ending a capture");
       return new Recorded(out.get(JAVA_LONG, 0));
     } catch (Throwable e) {
       throw unexpected(e);

@@ -78,8 +78,8 @@ final class GpuDriver implements Driver {
     private static synchronized @Nullable String load() {
       String temporary = System.getProperty("java.io.tmpdir");
       try {
-        Path file = NativeLibrary.file(
-            GpuDriver.class, "JCudaDriver-12.6.0-" + NativeLibrary.system());
+        Path file =
+            NativeLibrary.file(GpuDriver.class, "JCudaDriver-12.6.0-" + NativeLibrary.system());
         System.setProperty("java.io.tmpdir", String.valueOf(file.getParent()));
         JCudaDriver.setExceptionsEnabled(false);
         int result = JCudaDriver.cuInit(0);
@@ -281,8 +281,7 @@ final class GpuDriver implements Driver {
 
   @Override
   public void zero(Place to, long bytes) {
-    check(
-        JCudaDriver.cuMemsetD8Async((DevicePlace) to, (byte) 0, bytes, stream), "zeroing memory");
+    check(JCudaDriver.cuMemsetD8Async((DevicePlace) to, (byte) 0, bytes, stream), "zeroing memory");
   }
 
   @Override
@@ -294,8 +293,7 @@ final class GpuDriver implements Driver {
   public Mark mark() {
     Event event = new Event();
     check(
-        JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DISABLE_TIMING),
-        "making an event");
+        JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DISABLE_TIMING), "making an event");
     return event;
   }
 

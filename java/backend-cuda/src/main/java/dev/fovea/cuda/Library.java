@@ -68,24 +68,18 @@ final class Library {
     moduleAt = bind("fovea_cuda_module_at", FunctionDescriptor.of(ADDRESS, JAVA_INT));
     kernelCount = bind("fovea_cuda_kernel_count", FunctionDescriptor.of(JAVA_INT));
     kernelAt = bind("fovea_cuda_kernel_at", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    open = bind("fovea_cuda_open", status(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT));
+    open = bind(
+        "fovea_cuda_open", status(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT));
     close = bind("fovea_cuda_close", FunctionDescriptor.ofVoid(JAVA_LONG));
-    rejects = bind(
-        "fovea_cuda_rejects", FunctionDescriptor.of(ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG));
+    rejects =
+        bind("fovea_cuda_rejects", FunctionDescriptor.of(ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG));
     scratchBytes = bind(
         "fovea_cuda_scratch_bytes",
         FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG));
     enqueue = bind(
         "fovea_cuda_enqueue",
         status(
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_INT,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
+            JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
             JAVA_INT));
     split = bind(
         "fovea_cuda_split_blocks", status(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
@@ -111,8 +105,7 @@ final class Library {
       try {
         String given = System.getProperty(property);
         return new Loaded(
-            new Library(
-                given != null ? Path.of(given) : NativeLibrary.file(Library.class, name)),
+            new Library(given != null ? Path.of(given) : NativeLibrary.file(Library.class, name)),
             "");
       } catch (BackendException | IllegalArgumentException e) {
         return new Loaded(null, String.valueOf(e.getMessage()));
@@ -255,7 +248,13 @@ final class Library {
 
   /** Enqueues steps on a stream. */
   void enqueue(
-      long cuda, MemorySegment steps, int count, long scratch, long bytes, long stream, String program) {
+      long cuda,
+      MemorySegment steps,
+      int count,
+      long scratch,
+      long bytes,
+      long stream,
+      String program) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment failed = arena.allocate(JAVA_INT);
       MemorySegment message = arena.allocate(MESSAGE_BYTES);

@@ -26,7 +26,8 @@ public final class Args {
   }
 
   /** Types and attributes only, all addresses null but marked present: enough to ask whether a kernel takes them. */
-  public static void describe(MemorySegment args, Op op, List<@Nullable TensorType> in, TensorType out) {
+  public static void describe(
+      MemorySegment args, Op op, List<@Nullable TensorType> in, TensorType out) {
     for (int i = 0; i < in.size(); i++) {
       TensorType t = in.get(i);
       if (t != null) {
@@ -43,7 +44,8 @@ public final class Args {
    * @param address of its first element; 0 where it is absent
    * @param live address of the number of rows that count; 0 if all do
    */
-  public static void tensor(MemorySegment args, int index, TensorType type, long address, long live) {
+  public static void tensor(
+      MemorySegment args, int index, TensorType type, long address, long live) {
     long at = (long) index * TENSOR_BYTES;
     Shape shape = type.shape();
     args.set(JAVA_LONG, at, address);
