@@ -3,7 +3,7 @@
 //
 // paged_attention[_f16]__plain. Grid (rows, heads), 128 threads; attention_plain.cuh. Traffic: a key head once a row and query head.
 //
-// paged_attention[_f16]__split_<width>[x<queries>]. For a few rows at the end of long contexts. Idea: a row's keys are cut
+// paged_attention[_f16]__split_<width>[x4]. For a few rows at the end of long contexts. Idea: a row's keys are cut
 // into parts (how many depends on its position alone), a block takes one part of one key head and up to four query heads that
 // share it; a warp's lanes lie side by side along the head, 16 bytes each, several keys a load, all loads of 16 keys under way
 // at once; every group of lanes goes on with a softmax of its own and they are joined in the end, lanes by shuffles, warps in
@@ -71,10 +71,11 @@ FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
 
 constexpr int WARPS = 4;
 
-// 16 bytes of a row of the cache as numbers.
-FOVEA_DEVICE uint4 take(const void *from, bool valid, bool aligned) {
+// 16 bytes of the cache; zeros where not valid.
+template <bool ALIGNED>
+FOVEA_DEVICE uint4 take(const void *from, bool valid) {
   if (!valid) return make_uint4(0, 0, 0, 0);
-  if (aligned) return *static_cast<const uint4 *>(from);
+  if (ALIGNED) return *static_cast<const uint4 *>(from);
   auto *h = static_cast<const uint16_t *>(from);  // 2-byte steps suit binary32 as well
   uint32_t w[4];
 #pragma unroll
@@ -104,8 +105,8 @@ struct SplitShared {
   int32_t last;
 };
 
-// T: type of the cache; W: head width; Q: query heads that share loads.
-template <class T, int W, int Q>
+// T: type of the cache; W: head width; Q: query heads that share loads; ALIGNED: as params.aligned.
+template <class T, int W, int Q, bool ALIGNED>
 FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   constexpr int EACH = 16 / sizeof(T);   // numbers of a lane
   constexpr int LANES = W / EACH;        // lanes of a key
@@ -122,7 +123,6 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   if (part >= parts) return;
 
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32, slot = lane / LANES, piece = lane % LANES;
-  bool aligned = p.aligned;
   int sharing = p.heads / p.key_heads;  // query heads of a key head
   int groups = (sharing + Q - 1) / Q;   // of them
   int key_head = group / groups;
@@ -139,7 +139,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
     const float *from = p.q + (int64_t{t} * p.heads + head) * W + piece * EACH;
 #pragma unroll
     for (int e = 0; e < EACH; e += 4) {
-      float4 x = load4(from + e, aligned);
+      float4 x = load4(from + e, ALIGNED);
       q[i][e] = x.x, q[i][e + 1] = x.y, q[i][e + 2] = x.z, q[i][e + 3] = x.w;
     }
 #pragma unroll
@@ -167,8 +167,8 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
     for (int u = 0; u < LOADS; u++) {
       int64_t at = int64_t{__shfl_sync(0xffffffffu, row, u * KEYS + slot)} * W;
       bool valid = j + u * KEYS + slot < to;
-      keys[u] = take(k + at, valid, aligned);
-      values[u] = take(v + at, valid, aligned);
+      keys[u] = take<ALIGNED>(k + at, valid);
+      values[u] = take<ALIGNED>(v + at, valid);
     }
     row = look_up(j + STEP);
     float score[Q][LOADS];
@@ -431,25 +431,30 @@ FOVEA_KERNEL(paged_attention_f16__plain, PagedAttentionParams, 128) {
   plain<uint16_t>(p, shared[0]);
 }
 
-#define SPLIT(name, T, W, Q)                     \
+// _odd: for tensors that do not start on 16 bytes.
+#define SPLIT(name, T, W, Q, ALIGNED)            \
   FOVEA_KERNEL(name, SplitParams, 128) {         \
     using Shared = SplitShared<W, Q>;            \
     FOVEA_SHARED(Shared, shared, 1);             \
-    split<T, W, Q>(p, shared[0]);                \
+    split<T, W, Q, ALIGNED>(p, shared[0]);       \
   }
 
-SPLIT(paged_attention__split_64, float, 64, 1)
-SPLIT(paged_attention__split_64x2, float, 64, 2)
-SPLIT(paged_attention__split_64x4, float, 64, 4)
-SPLIT(paged_attention__split_128, float, 128, 1)
-SPLIT(paged_attention__split_128x2, float, 128, 2)
-SPLIT(paged_attention__split_128x4, float, 128, 4)
-SPLIT(paged_attention_f16__split_64, uint16_t, 64, 1)
-SPLIT(paged_attention_f16__split_64x2, uint16_t, 64, 2)
-SPLIT(paged_attention_f16__split_64x4, uint16_t, 64, 4)
-SPLIT(paged_attention_f16__split_128, uint16_t, 128, 1)
-SPLIT(paged_attention_f16__split_128x2, uint16_t, 128, 2)
-SPLIT(paged_attention_f16__split_128x4, uint16_t, 128, 4)
+SPLIT(paged_attention__split_64, float, 64, 1, true)
+SPLIT(paged_attention__split_64x4, float, 64, 4, true)
+SPLIT(paged_attention__split_128, float, 128, 1, true)
+SPLIT(paged_attention__split_128x4, float, 128, 4, true)
+SPLIT(paged_attention_f16__split_64, uint16_t, 64, 1, true)
+SPLIT(paged_attention_f16__split_64x4, uint16_t, 64, 4, true)
+SPLIT(paged_attention_f16__split_128, uint16_t, 128, 1, true)
+SPLIT(paged_attention_f16__split_128x4, uint16_t, 128, 4, true)
+SPLIT(paged_attention__split_64_odd, float, 64, 1, false)
+SPLIT(paged_attention__split_64x4_odd, float, 64, 4, false)
+SPLIT(paged_attention__split_128_odd, float, 128, 1, false)
+SPLIT(paged_attention__split_128x4_odd, float, 128, 4, false)
+SPLIT(paged_attention_f16__split_64_odd, uint16_t, 64, 1, false)
+SPLIT(paged_attention_f16__split_64x4_odd, uint16_t, 64, 4, false)
+SPLIT(paged_attention_f16__split_128_odd, uint16_t, 128, 1, false)
+SPLIT(paged_attention_f16__split_128x4_odd, uint16_t, 128, 4, false)
 
 FOVEA_KERNEL(paged_attention_f16__mma_64, PagedAttentionParams, 128) {
   FOVEA_SHARED_BYTES(shared);
