@@ -27,14 +27,34 @@ FOVEA_DEVICE float warp_max(float v) {
   return v;
 }
 
-// Sum over a block of WARPS warps, the same bits in each thread. partial: WARPS floats of shared memory, free again after the
-// caller's next barrier.
-template <int WARPS>
+// Sum over the block, the same bits in each thread. partial: 32 floats of shared memory, of this sum alone.
 FOVEA_DEVICE float block_sum(float v, float *partial) {
   v = warp_sum(v);
-  if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = v;
+  unsigned lane = threadIdx.x % 32;
+  if (lane == 0) partial[threadIdx.x / 32] = v;
   __syncthreads();
-  float sum = 0;
-  for (int i = 0; i < WARPS; i++) sum += partial[i];
-  return sum;
+  return warp_sum(lane < blockDim.x / 32 ? partial[lane] : 0.f);
+}
+
+// Four neighbours of a row of `width`, from i on: as one piece of 16 bytes, or one by one with zeros behind the row's end.
+template <bool FOUR>
+FOVEA_DEVICE float4 load_four(const float *row, unsigned i, unsigned width) {
+  if constexpr (FOUR) {
+    return *reinterpret_cast<const float4 *>(row + i);
+  } else {
+    return make_float4(row[i], i + 1 < width ? row[i + 1] : 0.f, i + 2 < width ? row[i + 2] : 0.f,
+                       i + 3 < width ? row[i + 3] : 0.f);
+  }
+}
+
+template <bool FOUR>
+FOVEA_DEVICE void store_four(float *row, unsigned i, unsigned width, float4 v) {
+  if constexpr (FOUR) {
+    *reinterpret_cast<float4 *>(row + i) = v;
+  } else {
+    row[i] = v.x;
+    if (i + 1 < width) row[i + 1] = v.y;
+    if (i + 2 < width) row[i + 2] = v.z;
+    if (i + 3 < width) row[i + 3] = v.w;
+  }
 }

@@ -18,16 +18,8 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_add_args *>(args);
-  if (!sane(a->a) || !sane(a->b) || !sane(a->y) || !same_sizes(a->a, a->b) ||
-      !same_sizes(a->a, a->y))
-    return "a, b and y must have the same sizes";
-  return nullptr;
-}
-
-const Kernel kernels[] = {
-    {"add", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_add_args), run_, rejects, no_scratch}};
+const Kernel kernels[] = {{"add", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_add_args), run_,
+                           rejects<fovea_add_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(add)

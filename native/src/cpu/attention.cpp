@@ -80,16 +80,6 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_attention_args *>(args);
-  if (!is(a->q, FOVEA_F32, 3) || !is(a->k, FOVEA_F32, 3) || !is(a->v, FOVEA_F32, 3) ||
-      !is(a->y, FOVEA_F32, 3))
-    return "q, k, v and y must be f32 [N,H,Dh]";
-  if (!same_sizes(a->q, a->k) || !same_sizes(a->q, a->v) || !same_sizes(a->q, a->y))
-    return "q, k, v and y must have the same sizes";
-  return nullptr;
-}
-
 int64_t scratch(const void *args, int threads) {
   auto *a = static_cast<const fovea_attention_args *>(args);
   int64_t n = a->q.dim[0];
@@ -97,7 +87,8 @@ int64_t scratch(const void *args, int threads) {
 }
 
 const Kernel kernels[] = {{"attention", "f32,f32,f32->f32", FOVEA_VARIANT,
-                           sizeof(fovea_attention_args), run_, rejects, scratch}};
+                           sizeof(fovea_attention_args), run_, rejects<fovea_attention_args>,
+                           scratch}};
 
 }  // namespace
 FOVEA_KERNELS(attention)

@@ -65,26 +65,12 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_embed_args *>(args);
-  if (!is(a->ids, FOVEA_I32, 1)) return "ids must be i32 [T]";
-  if (!sane(a->table) || a->table.rank != 2) return "table must be [V,D]";
-  if ((a->table.dtype == FOVEA_Q8_0 || a->table.dtype == FOVEA_Q4_0) &&
-      a->table.dim[1] % FOVEA_BLOCK != 0)
-    return "the table's rows must be whole blocks";
-  if (a->image.data && (!is(a->image, FOVEA_F32, 2) || a->image.dim[1] != a->table.dim[1]))
-    return "image must be f32 [M,D]";
-  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->ids.dim[0] || a->y.dim[1] != a->table.dim[1])
-    return "y must be f32 [T,D]";
-  return nullptr;
-}
-
-#define TABLE(type)                                                                           \
-  {"embed",   "i32," type ",_->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, rejects,  \
-   no_scratch},                                                                               \
-  {                                                                                           \
-    "embed", "i32," type ",f32->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, rejects, \
-        no_scratch                                                                            \
+#define TABLE(type)                                                                  \
+  {"embed", "i32," type ",_->f32",     FOVEA_VARIANT, sizeof(fovea_embed_args),      \
+   run_,    rejects<fovea_embed_args>, no_scratch},                                  \
+  {                                                                                  \
+    "embed", "i32," type ",f32->f32", FOVEA_VARIANT, sizeof(fovea_embed_args), run_, \
+        rejects<fovea_embed_args>, no_scratch                                        \
   }
 
 const Kernel kernels[] = {TABLE("f32"), TABLE("f16"), TABLE("bf16"), TABLE("q8_0"), TABLE("q4_0")};

@@ -42,24 +42,11 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_kv_append_args *>(args);
-  if (!sane(a->cache) || a->cache.rank != 4 || !sane(a->y) || !same_sizes(a->cache, a->y))
-    return "cache must be [Pg,Hk,Ps,Dh]";
-  if (a->y.data != a->cache.data) return "the output must be the cache itself";
-  if (!is(a->x, FOVEA_F32, 3) || a->x.dim[1] != a->cache.dim[1] || a->x.dim[2] != a->cache.dim[3])
-    return "x must be f32 [T,Hk,Dh] with the cache's heads";
-  if (!is(a->pos, FOVEA_I32, 1) || !is(a->seq, FOVEA_I32, 1) || a->pos.dim[0] != a->x.dim[0] ||
-      a->seq.dim[0] != a->x.dim[0])
-    return "pos and seq must be i32 [T]";
-  if (!is(a->pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
-  return nullptr;
-}
-
-const Kernel kernels[] = {{"kv_append", "f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
-                           sizeof(fovea_kv_append_args), run_<false>, rejects, no_scratch},
-                          {"kv_append", "f16,f32,i32,i32,i32->f16", FOVEA_VARIANT,
-                           sizeof(fovea_kv_append_args), run_<true>, rejects, no_scratch}};
+const Kernel kernels[] = {
+    {"kv_append", "f32,f32,i32,i32,i32->f32", FOVEA_VARIANT, sizeof(fovea_kv_append_args),
+     run_<false>, rejects<fovea_kv_append_args>, no_scratch},
+    {"kv_append", "f16,f32,i32,i32,i32->f16", FOVEA_VARIANT, sizeof(fovea_kv_append_args),
+     run_<true>, rejects<fovea_kv_append_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(kv_append)

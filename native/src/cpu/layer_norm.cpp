@@ -30,17 +30,9 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_layer_norm_args *>(args);
-  if (!is(a->x, FOVEA_F32, 2) || !is(a->y, FOVEA_F32, 2) || !same_sizes(a->x, a->y))
-    return "x and y must be f32 [N,E]";
-  if (!is(a->g, FOVEA_F32, 1) || a->g.dim[0] != a->x.dim[1]) return "g must be f32 [E]";
-  if (!is(a->b, FOVEA_F32, 1) || a->b.dim[0] != a->x.dim[1]) return "b must be f32 [E]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"layer_norm", "f32,f32,f32->f32", FOVEA_VARIANT,
-                           sizeof(fovea_layer_norm_args), run_, rejects, no_scratch}};
+                           sizeof(fovea_layer_norm_args), run_, rejects<fovea_layer_norm_args>,
+                           no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(layer_norm)

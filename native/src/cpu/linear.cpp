@@ -131,19 +131,7 @@ int64_t scratch(const void *args, int threads) {
 template <Then THEN>
 const char *rejects(const void *args) {
   Call c = call<THEN>(args);
-  if (!is(*c.x, FOVEA_F32, 2) || !sane(*c.w) || c.w->rank != 2)
-    return "x must be f32 [T,I] and w [O,I]";
-  if (c.w->dim[1] != c.x->dim[1]) return "w must be as wide as x";
-  if (!is(*c.y, FOVEA_F32, 2) || c.y->dim[0] != c.x->dim[0] || c.y->dim[1] != c.w->dim[0])
-    return "y must be f32 [T,O]";
-  if ((c.w->dtype == FOVEA_Q8_0 || c.w->dtype == FOVEA_Q4_0) && c.w->dim[1] % FOVEA_BLOCK != 0)
-    return "w's rows must be whole blocks";
-  if (c.b && c.b->data && (!is(*c.b, FOVEA_F32, 1) || c.b->dim[0] != c.w->dim[0]))
-    return "b must be f32 [O]";
-  if (c.r && (!is(*c.r, FOVEA_F32, 2) || !same_sizes(*c.r, *c.y))) return "r must be f32 [T,O]";
-  if (c.up && (!sane(*c.up) || c.up->dtype != c.w->dtype || !same_sizes(*c.up, *c.w)))
-    return "gate and up must have the same type and sizes";
-  return nullptr;
+  return check_linear(*c.x, *c.w, c.b, c.r, c.up, *c.y);
 }
 
 #if defined(__AVX512BF16__)

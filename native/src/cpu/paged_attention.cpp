@@ -113,32 +113,17 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_paged_attention_args *>(args);
-  if (!is(a->q, FOVEA_F32, 3) || !is(a->y, FOVEA_F32, 3) || !same_sizes(a->q, a->y))
-    return "q and y must be f32 [T,H,Dh]";
-  if (!sane(a->k) || !sane(a->v) || a->k.rank != 4 || a->k.dtype != a->v.dtype ||
-      !same_sizes(a->k, a->v))
-    return "k and v must be [Pg,Hk,Ps,Dh] of one type";
-  if (a->k.dim[3] != a->q.dim[2] || a->q.dim[1] % a->k.dim[1] != 0)
-    return "heads of q and k must fit";
-  if (!is(a->pos, FOVEA_I32, 1) || !is(a->seq, FOVEA_I32, 1) || a->pos.dim[0] != a->q.dim[0] ||
-      a->seq.dim[0] != a->q.dim[0])
-    return "pos and seq must be i32 [T]";
-  if (!is(a->pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
-  return nullptr;
-}
-
 int64_t scratch(const void *args, int threads) {
   Shape s = shape(static_cast<const fovea_paged_attention_args *>(args));
   return int64_t{4} * threads *
          ((QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16);
 }
 
-const Kernel kernels[] = {{"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
-                           sizeof(fovea_paged_attention_args), run_<false>, rejects, scratch},
-                          {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
-                           sizeof(fovea_paged_attention_args), run_<true>, rejects, scratch}};
+const Kernel kernels[] = {
+    {"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
+     sizeof(fovea_paged_attention_args), run_<false>, rejects<fovea_paged_attention_args>, scratch},
+    {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
+     sizeof(fovea_paged_attention_args), run_<true>, rejects<fovea_paged_attention_args>, scratch}};
 
 }  // namespace
 FOVEA_KERNELS(paged_attention)

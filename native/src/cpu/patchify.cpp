@@ -22,20 +22,8 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_patchify_args *>(args);
-  if (!is(a->pixels, FOVEA_F32, 3)) return "pixels must be f32 [C,Y,X]";
-  int64_t p = a->patch;
-  if (p < 1 || p > 4096 || a->pixels.dim[1] % p != 0 || a->pixels.dim[2] % p != 0)
-    return "Y and X must be multiples of the patch";
-  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->pixels.dim[1] / p * (a->pixels.dim[2] / p) ||
-      a->y.dim[1] != a->pixels.dim[0] * p * p)
-    return "y must be f32 [P,C*patch*patch]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"patchify", "f32->f32", FOVEA_VARIANT, sizeof(fovea_patchify_args), run_,
-                           rejects, no_scratch}};
+                           rejects<fovea_patchify_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(patchify)

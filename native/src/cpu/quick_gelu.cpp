@@ -18,14 +18,8 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_quick_gelu_args *>(args);
-  return sane(a->x) && sane(a->y) && same_sizes(a->x, a->y) ? nullptr
-                                                            : "x and y must have the same sizes";
-}
-
 const Kernel kernels[] = {{"quick_gelu", "f32->f32", FOVEA_VARIANT, sizeof(fovea_quick_gelu_args),
-                           run_, rejects, no_scratch}};
+                           run_, rejects<fovea_quick_gelu_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(quick_gelu)

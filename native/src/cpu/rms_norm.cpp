@@ -27,16 +27,8 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_rms_norm_args *>(args);
-  if (!is(a->x, FOVEA_F32, 2) || !is(a->y, FOVEA_F32, 2) || !same_sizes(a->x, a->y))
-    return "x and y must be f32 [T,D]";
-  if (!is(a->g, FOVEA_F32, 1) || a->g.dim[0] != a->x.dim[1]) return "g must be f32 [D]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"rms_norm", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_rms_norm_args),
-                           run_, rejects, no_scratch}};
+                           run_, rejects<fovea_rms_norm_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(rms_norm)

@@ -47,22 +47,13 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_rope_args *>(args);
-  if (!is(a->x, FOVEA_F32, 3) || !is(a->y, FOVEA_F32, 3) || !same_sizes(a->x, a->y))
-    return "x and y must be f32 [T,H,Dh]";
-  if (a->x.dim[2] % 2 != 0) return "Dh must be even";
-  if (!is(a->pos, FOVEA_I32, 1) || a->pos.dim[0] != a->x.dim[0]) return "pos must be i32 [T]";
-  return nullptr;
-}
-
 int64_t scratch(const void *args, int threads) {
   auto *a = static_cast<const fovea_rope_args *>(args);
   return align64(a->x.dim[2] / 2 * 8) + int64_t{4} * a->x.dim[2] * threads;
 }
 
-const Kernel kernels[] = {
-    {"rope", "f32,i32->f32", FOVEA_VARIANT, sizeof(fovea_rope_args), run_, rejects, scratch}};
+const Kernel kernels[] = {{"rope", "f32,i32->f32", FOVEA_VARIANT, sizeof(fovea_rope_args), run_,
+                           rejects<fovea_rope_args>, scratch}};
 
 }  // namespace
 FOVEA_KERNELS(rope)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "checks.h"
 #include "common/blocks.h"
 #include "fovea/fovea.h"
 #include "tensors.h"
@@ -81,6 +82,11 @@ void ranges(Run &run, int64_t n, int64_t grain, F &&f) {
     int64_t from = i * grain;
     f(from, from + grain < n ? from + grain : n, thread);
   });
+}
+
+template <class Args>
+const char *rejects(const void *args) {
+  return check(*static_cast<const Args *>(args));
 }
 
 [[maybe_unused]] inline int64_t no_scratch(const void *, int) { return 0; }

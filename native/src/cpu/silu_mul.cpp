@@ -19,16 +19,8 @@ int32_t run_(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_silu_mul_args *>(args);
-  if (!sane(a->g) || !sane(a->u) || !sane(a->y) || !same_sizes(a->g, a->u) ||
-      !same_sizes(a->g, a->y))
-    return "g, u and y must have the same sizes";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"silu_mul", "f32,f32->f32", FOVEA_VARIANT, sizeof(fovea_silu_mul_args),
-                           run_, rejects, no_scratch}};
+                           run_, rejects<fovea_silu_mul_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(silu_mul)

@@ -19,17 +19,8 @@ int32_t run_(Run &, const void *args) {
   return FOVEA_OK;
 }
 
-const char *rejects(const void *args) {
-  auto *a = static_cast<const fovea_take_rows_args *>(args);
-  if (!is(a->x, FOVEA_F32, 2) || !is(a->rows, FOVEA_I32, 1))
-    return "x must be f32 [T,D] and rows i32 [R]";
-  if (!is(a->y, FOVEA_F32, 2) || a->y.dim[0] != a->rows.dim[0] || a->y.dim[1] != a->x.dim[1])
-    return "y must be f32 [R,D]";
-  return nullptr;
-}
-
 const Kernel kernels[] = {{"take_rows", "f32,i32->f32", FOVEA_VARIANT, sizeof(fovea_take_rows_args),
-                           run_, rejects, no_scratch}};
+                           run_, rejects<fovea_take_rows_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(take_rows)

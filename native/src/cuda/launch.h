@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "checks.h"
 #include "cuda/report.h"
 #include "fovea/cuda.h"
 #include "tensors.h"
@@ -138,7 +139,36 @@ namespace {
 
 [[maybe_unused]] inline int64_t no_scratch(const DeviceInfo &, const void *) { return 0; }
 
+template <class Args>
+const char *rejects(const DeviceInfo &, const void *args) {
+  return check(*static_cast<const Args *>(args));
+}
+
 [[maybe_unused]] inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+// Blocks along x are rows; along y pieces of a row, whose kernel steps by the grid where there are more than a grid takes.
+[[maybe_unused]] inline Grid rows_by_pieces(int64_t rows, int64_t width, int64_t piece) {
+  int64_t n = pieces(width, piece);
+  return {rows, n < 65535 ? n : 65535};
+}
+
+// Whether a row of t, an axis-0 slice, has few enough elements to be counted in 31 bits, as rows_by_pieces kernels do.
+[[maybe_unused]] inline bool countable(const fovea_tensor &t) {
+  return row_elements(t) <= INT32_MAX;
+}
+
+// Threads for a row taken in pieces of four: whole warps, at most 1024. The row's width alone decides, so that a row's bits do
+// not depend on the rows beside it.
+[[maybe_unused]] inline int row_threads(int64_t width) {
+  int64_t n = pieces(width, 4 * 32) * 32;
+  return static_cast<int>(n < 1024 ? n : 1024);
+}
+
+// Where a quantized tensor's scales lie: behind all its quants (see fovea_cuda_split_blocks).
+[[maybe_unused]] inline const uint16_t *scales(const fovea_tensor &t) {
+  int64_t quants = t.dtype == FOVEA_Q4_0 ? elements(t) / 2 : elements(t);
+  return reinterpret_cast<const uint16_t *>(static_cast<const uint8_t *>(t.data) + quants);
+}
 
 // Whether every address is a multiple of 16, so that pieces of 16 bytes can be read and written there.
 template <class... T>

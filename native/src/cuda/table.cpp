@@ -20,7 +20,8 @@ namespace fovea {
 // The lists of kernel lines. For one op and signature the plainest kernel comes first, the best last.
 // clang-format off
 #define FOVEA_OPS(X) \
-  X(add)
+  X(patchify) X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(rope) X(kv_append) \
+  X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
 // clang-format on
 
 #define DECLARE(list) extern const KernelList list;

@@ -2,7 +2,8 @@
 
 #include "cuda/report.h"
 
-struct AddParams {
+// y = f(a) or f(a, b)
+struct ElementwiseParams {
   const float *a, *b;
   float *y;
   int64_t width;  // elements of a row

@@ -1,0 +1,48 @@
+# libfovea_cpu: every op's file is compiled once per instruction-set tier, with names that end in the tier.
+set(OPS
+    add attention concat_rows embed gelu kv_append layer_norm linear paged_attention patchify quick_gelu rms_norm rope
+    silu_mul take_rows)
+set(TIERS scalar)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  list(APPEND TIERS avx2 avx512 avx512_bf16)
+endif()
+set(FLAGS_scalar "")
+set(FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(FLAGS_avx512 ${FLAGS_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12's own AVX-512 headers start from undefined vectors on purpose and trip these two.
+  list(APPEND FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+set(FLAGS_avx512_bf16 ${FLAGS_avx512} -mavx512bf16)
+
+add_library(fovea_cpu SHARED src/cpu/pool.cpp src/cpu/table.cpp)
+foreach(TIER ${TIERS})
+  set(SOURCES)
+  foreach(OP ${OPS})
+    list(APPEND SOURCES src/cpu/${OP}.cpp)
+  endforeach()
+  add_library(fovea_cpu_${TIER} OBJECT ${SOURCES})
+  target_include_directories(fovea_cpu_${TIER} PRIVATE include src ${PROJECT_SOURCE_DIR}/kernels)
+  target_compile_definitions(fovea_cpu_${TIER} PRIVATE FOVEA_TIER=${TIER})
+  # Sums keep the order they are written in: exp_ in math.h depends on it, and so do equal bits across tiers' rebuilds.
+  target_compile_options(
+    fovea_cpu_${TIER} PRIVATE ${FLAGS_${TIER}} -fno-math-errno -fno-trapping-math)
+  target_sources(fovea_cpu PRIVATE $<TARGET_OBJECTS:fovea_cpu_${TIER}>)
+endforeach()
+target_include_directories(fovea_cpu PUBLIC include PRIVATE src ${PROJECT_SOURCE_DIR}/kernels)
+target_compile_definitions(fovea_cpu PRIVATE FOVEA_BUILD)
+target_link_libraries(fovea_cpu PRIVATE Threads::Threads)
+fovea_self_contained(fovea_cpu)
+install(TARGETS fovea_cpu LIBRARY DESTINATION ${NATIVES} RUNTIME DESTINATION ${NATIVES})
+
+if(FOVEA_TESTS)
+  add_executable(abi_test test/abi_test.c)
+  target_link_libraries(abi_test PRIVATE fovea_cpu m)
+  add_test(NAME abi_test COMMAND abi_test)
+  add_executable(kernel_test test/kernel_test.cpp)
+  target_include_directories(kernel_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+  target_link_libraries(kernel_test PRIVATE fovea_cpu)
+  add_test(NAME kernel_test COMMAND kernel_test)
+  add_executable(bench test/bench.cpp)
+  target_link_libraries(bench PRIVATE fovea_cpu)
+endif()

@@ -1,0 +1,87 @@
+# The cuda backend twice over: libfovea_cuda with a fatbin for each file of kernels, and libfovea_cuda_emulated with the same
+# kernels compiled as C++. Neither needs a CUDA header, library or device; the fatbins need nvcc.
+
+# kernels/cuda/<name>.cu
+set(CUDA_KERNELS add concat_rows embed gelu kv_append layer_norm patchify quick_gelu rms_norm rope silu_mul take_rows)
+# native/src/cuda/<name>.cpp
+set(CUDA_LAUNCHERS add concat_rows embed gelu kv_append layer_norm patchify quick_gelu rms_norm rope silu_mul take_rows)
+
+set(FOVEA_CUDA_ARCHITECTURES 80 86 89 90a 100 120 CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
+set(FOVEA_CUDA_FLAGS "" CACHE STRING "More flags for nvcc, e.g. -lineinfo to profile")
+
+list(TRANSFORM CUDA_LAUNCHERS PREPEND src/cuda/ OUTPUT_VARIABLE CUDA_SOURCES)
+list(TRANSFORM CUDA_SOURCES APPEND .cpp)
+list(TRANSFORM CUDA_KERNELS PREPEND ${PROJECT_SOURCE_DIR}/kernels/cuda/ OUTPUT_VARIABLE CUDA_KERNEL_SOURCES)
+list(TRANSFORM CUDA_KERNEL_SOURCES APPEND .cu)
+
+if(FOVEA_CUDA OR FOVEA_CUDA_EMULATED)
+  # Launchers and table, the same for both libraries.
+  add_library(fovea_cuda_launchers OBJECT src/cuda/table.cpp ${CUDA_SOURCES})
+  target_include_directories(fovea_cuda_launchers PRIVATE include ${PROJECT_SOURCE_DIR}/kernels src)
+endif()
+
+if(FOVEA_CUDA)
+  find_program(FOVEA_NVCC nvcc PATHS /usr/local/cuda/bin DOC "NVIDIA's compiler, 12.8 or newer")
+  set(WITHOUT "")
+  if(NOT FOVEA_NVCC)
+    set(WITHOUT "there is no nvcc")
+  elseif(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(WITHOUT "it is for Linux")
+  else()
+    execute_process(COMMAND ${FOVEA_NVCC} --version OUTPUT_VARIABLE NVCC_TEXT)
+    string(REGEX MATCH "release ([0-9.]+)" NVCC_TEXT "${NVCC_TEXT}")
+    if(CMAKE_MATCH_1 VERSION_LESS 12.8)
+      set(WITHOUT "${FOVEA_NVCC} is ${CMAKE_MATCH_1} and 12.8 is needed")
+    endif()
+  endif()
+  if(WITHOUT)
+    message(STATUS "The cuda backend is left out: ${WITHOUT}")
+  else()
+    set(NVCC_FLAGS -std=c++20 -O3 -I${PROJECT_SOURCE_DIR}/kernels -Werror all-warnings -Xfatbin=-compress-all --compress-mode=size)
+    foreach(ARCHITECTURE ${FOVEA_CUDA_ARCHITECTURES})
+      list(APPEND NVCC_FLAGS -gencode arch=compute_${ARCHITECTURE},code=sm_${ARCHITECTURE})
+    endforeach()
+    list(APPEND NVCC_FLAGS -gencode arch=compute_80,code=compute_80)
+    separate_arguments(MORE_NVCC_FLAGS UNIX_COMMAND "${FOVEA_CUDA_FLAGS}")
+    foreach(NAME ${CUDA_KERNELS})
+      set(FATBIN ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.fatbin)
+      set(USAGE ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.usage)
+      # What ptxas says goes to a file of its own, for kernels/cuda/resources.sh.
+      add_custom_command(
+        OUTPUT ${FATBIN}
+        BYPRODUCTS ${USAGE}
+        COMMAND sh -c "\"$@\" 2>${USAGE} || { cat ${USAGE} >&2; exit 1; }" sh ${FOVEA_NVCC} -fatbin --resource-usage ${NVCC_FLAGS} ${MORE_NVCC_FLAGS} -MD -MF ${FATBIN}.d -MT ${FATBIN} -o ${FATBIN}
+                ${PROJECT_SOURCE_DIR}/kernels/cuda/${NAME}.cu
+        DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/${NAME}.cu
+        DEPFILE ${FATBIN}.d
+        COMMENT "Compiling kernels/cuda/${NAME}.cu"
+        VERBATIM)
+      list(APPEND FATBINS ${FATBIN})
+    endforeach()
+    file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+    add_custom_target(fovea_fatbins ALL DEPENDS ${FATBINS})
+    install(FILES ${FATBINS} DESTINATION kernels)
+
+    add_library(fovea_cuda SHARED src/cuda/driver.cpp $<TARGET_OBJECTS:fovea_cuda_launchers>)
+    target_include_directories(fovea_cuda PUBLIC include)
+    target_link_libraries(fovea_cuda PRIVATE ${CMAKE_DL_LIBS})
+    fovea_self_contained(fovea_cuda)
+    install(TARGETS fovea_cuda LIBRARY DESTINATION ${NATIVES})
+  endif()
+endif()
+
+if(FOVEA_CUDA_EMULATED)
+  add_subdirectory(emulator)
+  # Kernels as C++. Each load and store calls the emulator: -fsanitize=thread is there for these calls alone, its run-time
+  # library is not linked.
+  set_source_files_properties(${CUDA_KERNEL_SOURCES} PROPERTIES LANGUAGE CXX)
+  add_library(fovea_cuda_emulated SHARED $<TARGET_OBJECTS:fovea_cuda_launchers> $<TARGET_OBJECTS:fovea_emulator>)
+  target_link_libraries(fovea_cuda_emulated PRIVATE fovea_emulated_kernels Threads::Threads ${CMAKE_DL_LIBS})
+  add_library(fovea_emulated_kernels OBJECT ${CUDA_KERNEL_SOURCES})
+  target_include_directories(fovea_emulated_kernels PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels)
+  target_compile_definitions(fovea_emulated_kernels PRIVATE FOVEA_EMULATOR)
+  target_compile_options(fovea_emulated_kernels PRIVATE -fsanitize=thread -g1 -O2)
+  target_include_directories(fovea_cuda_emulated PUBLIC include)
+  fovea_self_contained(fovea_cuda_emulated)
+  install(TARGETS fovea_cuda_emulated LIBRARY DESTINATION ${NATIVES})
+endif()

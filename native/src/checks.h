@@ -1,0 +1,168 @@
+// What an op's arguments must hold for any kernel to take them: types and sizes, never data. Shared by the backends; a line
+// says what is wrong. Internal linkage for the reason given in tensors.h.
+#pragma once
+
+#include "common/blocks.h"
+#include "tensors.h"
+
+namespace fovea {
+namespace {
+
+[[maybe_unused]] inline bool blocks(const fovea_tensor &t) {
+  return t.dtype == FOVEA_Q8_0 || t.dtype == FOVEA_Q4_0;
+}
+
+[[maybe_unused]] inline bool floats(const fovea_tensor &t) {
+  return sane(t) && t.dtype == FOVEA_F32;
+}
+
+// [*,*] of a type that weights come in, in whole blocks.
+[[maybe_unused]] inline bool weights(const fovea_tensor &t) {
+  return sane(t) && t.rank == 2 && t.dtype >= FOVEA_F32 && t.dtype <= FOVEA_Q4_0 &&
+         (!blocks(t) || t.dim[1] % FOVEA_BLOCK == 0);
+}
+
+[[maybe_unused]] inline bool cache(const fovea_tensor &t) {
+  return sane(t) && t.rank == 4 && (t.dtype == FOVEA_F32 || t.dtype == FOVEA_F16);
+}
+
+[[maybe_unused]] inline const char *check(const fovea_patchify_args &a) {
+  if (!is(a.pixels, FOVEA_F32, 3)) return "pixels must be f32 [C,Y,X]";
+  int64_t p = a.patch;
+  if (p < 1 || p > 4096 || a.pixels.dim[1] % p != 0 || a.pixels.dim[2] % p != 0)
+    return "Y and X must be multiples of the patch";
+  if (!is(a.y, FOVEA_F32, 2) || a.y.dim[0] != a.pixels.dim[1] / p * (a.pixels.dim[2] / p) ||
+      a.y.dim[1] != a.pixels.dim[0] * p * p)
+    return "y must be f32 [P,C*patch*patch]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_concat_rows_args &a) {
+  if (!is(a.a, FOVEA_F32, 2) || !is(a.b, FOVEA_F32, 2) || !is(a.y, FOVEA_F32, 2))
+    return "a, b and y must be f32 [*,E]";
+  if (a.a.dim[1] != a.b.dim[1] || a.a.dim[1] != a.y.dim[1] ||
+      a.y.dim[0] != int64_t{a.a.dim[0]} + a.b.dim[0])
+    return "y must have a's rows and b's";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_embed_args &a) {
+  if (!is(a.ids, FOVEA_I32, 1)) return "ids must be i32 [T]";
+  if (!weights(a.table)) return "table must be [V,D], its rows whole blocks";
+  if (a.image.data && (!is(a.image, FOVEA_F32, 2) || a.image.dim[1] != a.table.dim[1]))
+    return "image must be f32 [M,D]";
+  if (!is(a.y, FOVEA_F32, 2) || a.y.dim[0] != a.ids.dim[0] || a.y.dim[1] != a.table.dim[1])
+    return "y must be f32 [T,D]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_layer_norm_args &a) {
+  if (!is(a.x, FOVEA_F32, 2) || !is(a.y, FOVEA_F32, 2) || !same_sizes(a.x, a.y))
+    return "x and y must be f32 [N,E]";
+  if (!is(a.g, FOVEA_F32, 1) || a.g.dim[0] != a.x.dim[1]) return "g must be f32 [E]";
+  if (!is(a.b, FOVEA_F32, 1) || a.b.dim[0] != a.x.dim[1]) return "b must be f32 [E]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_rms_norm_args &a) {
+  if (!is(a.x, FOVEA_F32, 2) || !is(a.y, FOVEA_F32, 2) || !same_sizes(a.x, a.y))
+    return "x and y must be f32 [T,D]";
+  if (!is(a.g, FOVEA_F32, 1) || a.g.dim[0] != a.x.dim[1]) return "g must be f32 [D]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_rope_args &a) {
+  if (!is(a.x, FOVEA_F32, 3) || !is(a.y, FOVEA_F32, 3) || !same_sizes(a.x, a.y))
+    return "x and y must be f32 [T,H,Dh]";
+  if (a.x.dim[2] % 2 != 0) return "Dh must be even";
+  if (!is(a.pos, FOVEA_I32, 1) || a.pos.dim[0] != a.x.dim[0]) return "pos must be i32 [T]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_kv_append_args &a) {
+  if (!cache(a.cache) || !cache(a.y) || a.y.dtype != a.cache.dtype || !same_sizes(a.cache, a.y))
+    return "cache must be f32 or f16 [Pg,Hk,Ps,Dh]";
+  if (a.y.data != a.cache.data) return "the output must be the cache itself";
+  if (!is(a.x, FOVEA_F32, 3) || a.x.dim[1] != a.cache.dim[1] || a.x.dim[2] != a.cache.dim[3])
+    return "x must be f32 [T,Hk,Dh] with the cache's heads";
+  if (!is(a.pos, FOVEA_I32, 1) || !is(a.seq, FOVEA_I32, 1) || a.pos.dim[0] != a.x.dim[0] ||
+      a.seq.dim[0] != a.x.dim[0])
+    return "pos and seq must be i32 [T]";
+  if (!is(a.pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_attention_args &a) {
+  if (!is(a.q, FOVEA_F32, 3) || !is(a.k, FOVEA_F32, 3) || !is(a.v, FOVEA_F32, 3) ||
+      !is(a.y, FOVEA_F32, 3))
+    return "q, k, v and y must be f32 [N,H,Dh]";
+  if (!same_sizes(a.q, a.k) || !same_sizes(a.q, a.v) || !same_sizes(a.q, a.y))
+    return "q, k, v and y must have the same sizes";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_paged_attention_args &a) {
+  if (!is(a.q, FOVEA_F32, 3) || !is(a.y, FOVEA_F32, 3) || !same_sizes(a.q, a.y))
+    return "q and y must be f32 [T,H,Dh]";
+  if (!cache(a.k) || !cache(a.v) || a.k.dtype != a.v.dtype || !same_sizes(a.k, a.v))
+    return "k and v must be f32 or f16 [Pg,Hk,Ps,Dh] of one type";
+  if (a.k.dim[3] != a.q.dim[2] || a.q.dim[1] % a.k.dim[1] != 0) return "heads of q and k must fit";
+  if (!is(a.pos, FOVEA_I32, 1) || !is(a.seq, FOVEA_I32, 1) || a.pos.dim[0] != a.q.dim[0] ||
+      a.seq.dim[0] != a.q.dim[0])
+    return "pos and seq must be i32 [T]";
+  if (!is(a.pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_quick_gelu_args &a) {
+  return floats(a.x) && floats(a.y) && same_sizes(a.x, a.y)
+             ? nullptr
+             : "x and y must be f32 of the same sizes";
+}
+
+[[maybe_unused]] inline const char *check(const fovea_gelu_args &a) {
+  return floats(a.x) && floats(a.y) && same_sizes(a.x, a.y)
+             ? nullptr
+             : "x and y must be f32 of the same sizes";
+}
+
+[[maybe_unused]] inline const char *check(const fovea_silu_mul_args &a) {
+  if (!floats(a.g) || !floats(a.u) || !floats(a.y) || !same_sizes(a.g, a.u) ||
+      !same_sizes(a.g, a.y))
+    return "g, u and y must be f32 of the same sizes";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_add_args &a) {
+  if (!floats(a.a) || !floats(a.b) || !floats(a.y) || !same_sizes(a.a, a.b) ||
+      !same_sizes(a.a, a.y))
+    return "a, b and y must be f32 of the same sizes";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_take_rows_args &a) {
+  if (!is(a.x, FOVEA_F32, 2) || !is(a.rows, FOVEA_I32, 1))
+    return "x must be f32 [T,D] and rows i32 [R]";
+  if (!is(a.y, FOVEA_F32, 2) || a.y.dim[0] != a.rows.dim[0] || a.y.dim[1] != a.x.dim[1])
+    return "y must be f32 [R,D]";
+  return nullptr;
+}
+
+// linear and what may follow it. b, r and up: null where the op has none; up is swiglu's, whose gate is w.
+[[maybe_unused]] inline const char *check_linear(const fovea_tensor &x, const fovea_tensor &w,
+                                                 const fovea_tensor *b, const fovea_tensor *r,
+                                                 const fovea_tensor *up, const fovea_tensor &y) {
+  if (!is(x, FOVEA_F32, 2)) return "x must be f32 [T,I]";
+  if (!weights(w)) return "w must be [O,I], its rows whole blocks";
+  if (w.dim[1] != x.dim[1]) return "w must be as wide as x";
+  if (!is(y, FOVEA_F32, 2) || y.dim[0] != x.dim[0] || y.dim[1] != w.dim[0])
+    return "y must be f32 [T,O]";
+  if (b && b->data && (!is(*b, FOVEA_F32, 1) || b->dim[0] != w.dim[0])) return "b must be f32 [O]";
+  if (r && (!is(*r, FOVEA_F32, 2) || !same_sizes(*r, y))) return "r must be f32 [T,O]";
+  if (up && (!sane(*up) || up->dtype != w.dtype || !same_sizes(*up, w)))
+    return "gate and up must have the same type and sizes";
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace fovea
