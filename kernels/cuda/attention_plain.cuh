@@ -12,7 +12,8 @@ constexpr int PLAIN_THREADS = 128;
 struct PlainShared {
   float weight[PLAIN_THREADS];
   int64_t at[PLAIN_THREADS];
-  float warps[2][PLAIN_THREADS / 32];
+  float largest[PLAIN_THREADS / 32];
+  float sums[32];
 };
 
 FOVEA_DEVICE float widen(float x) { return x; }
@@ -34,10 +35,10 @@ FOVEA_DEVICE void attend_plainly(const float *q, const T *k, const T *v, float *
       score = dot * scale;
     }
     float largest = warp_max(score);
-    if (i % 32 == 0) shared.warps[0][i / 32] = largest;
+    if (i % 32 == 0) shared.largest[i / 32] = largest;
     __syncthreads();
     largest = max;
-    for (int w = 0; w < PLAIN_THREADS / 32; w++) largest = fmaxf(largest, shared.warps[0][w]);
+    for (int w = 0; w < PLAIN_THREADS / 32; w++) largest = fmaxf(largest, shared.largest[w]);
     float shrink = expf(max - largest);
     float weight = expf(score - largest);
     max = largest;
@@ -52,6 +53,6 @@ FOVEA_DEVICE void attend_plainly(const float *q, const T *k, const T *v, float *
     }
     __syncthreads();
   }
-  sum = block_sum<PLAIN_THREADS / 32>(sum, shared.warps[1]);
+  sum = block_sum(sum, shared.sums);
   for (int d = i; d < width; d += PLAIN_THREADS) y[d] /= sum;
 }

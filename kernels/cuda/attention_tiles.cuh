@@ -241,7 +241,7 @@ struct Tf32Parts {
   static constexpr int PIECES = W / 4;  // of 16 bytes in a row
 
   uint32_t high[W / 8][4], low[W / 8][4];  // the queries
-  float y[W / 8][4];                       // [i][0]: row g, column 16t + i; [i][1]: 8 further; [i][2..3]: row g + 8
+  float y[W / 8][4];  // [i][0]: row g, column 16t + i; [i][1]: 8 further; [i][2..3]: row g + 8
 
   // scores() reads 4 pieces of rows 2i and 2i+1 at a time, add() two pieces of rows 2t, or 2t+1, t = 0..3.
   FOVEA_DEVICE static int place(int row, int piece) {

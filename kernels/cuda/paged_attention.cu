@@ -1,9 +1,9 @@
 // Causal attention over the paged cache: row t sees positions 0..pos[t] of sequence seq[t]; query head h reads key head
 // h Hk / H.
 //
-// paged_attention[_f16]__plain. Grid (rows, heads), 128 threads; attention_plain.cuh. Traffic: a key head once a row and query head.
+// paged_attention_<cache>__plain. Grid (rows, heads), 128 threads; attention_plain.cuh. Traffic: a key head once a row and query head.
 //
-// paged_attention[_f16]__split_<width>[x4]. For a few rows at the end of long contexts. Idea: a row's keys are cut
+// paged_attention_<cache>__split_<width>[x4]. For a few rows at the end of long contexts. Idea: a row's keys are cut
 // into parts (how many depends on its position alone), a block takes one part of one key head and up to four query heads that
 // share it; a warp's lanes lie side by side along the head, 16 bytes each, several keys a load, all loads of 16 keys under way
 // at once; every group of lanes goes on with a softmax of its own and they are joined in the end, lanes by shuffles, warps in
@@ -41,7 +41,8 @@ FOVEA_DEVICE int64_t seen(const PagedAttentionParams &p, int t) {
 
 // Row of [Pg*Hk*Ps] where position j of a sequence lies for a key head.
 FOVEA_DEVICE int64_t cache_row(const PagedAttentionParams &p, int seq, int64_t j, int key_head) {
-  int block = static_cast<int>(j / p.places), place = static_cast<int>(j - int64_t{block} * p.places);
+  int block = static_cast<int>(j / p.places),
+      place = static_cast<int>(j - int64_t{block} * p.places);
   int page = p.pages[int64_t{seq} * p.table + block];
   if (page < 0 || page >= p.pool) {
     report(p.rows.error);
@@ -108,9 +109,9 @@ struct SplitShared {
 // T: type of the cache; W: head width; Q: query heads that share loads; ALIGNED: as params.aligned.
 template <class T, int W, int Q, bool ALIGNED>
 FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
-  constexpr int EACH = 16 / sizeof(T);   // numbers of a lane
-  constexpr int LANES = W / EACH;        // lanes of a key
-  constexpr int KEYS = 32 / LANES;       // keys of a load
+  constexpr int EACH = 16 / sizeof(T);              // numbers of a lane
+  constexpr int LANES = W / EACH;                   // lanes of a key
+  constexpr int KEYS = 32 / LANES;                  // keys of a load
   constexpr int LOADS = Q > 1 || KEYS > 2 ? 4 : 8;  // at once, of keys and of values each
   constexpr int STEP = LOADS * KEYS;
   const PagedAttentionParams &p = params.a;
@@ -131,15 +132,14 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   if (queries > Q) queries = Q;
   int seq = p.seq[t];
 
-  // Queries past the last repeat it and are not written.
+  // Queries past the last stay at zero and are not written.
   float q[Q][EACH], sums[Q][EACH], largest[Q], total[Q];
 #pragma unroll
   for (int i = 0; i < Q; i++) {
-    int head = first + (i < queries ? i : queries - 1);
-    const float *from = p.q + (int64_t{t} * p.heads + head) * W + piece * EACH;
+    const float *from = p.q + (int64_t{t} * p.heads + first + i) * W + piece * EACH;
 #pragma unroll
     for (int e = 0; e < EACH; e += 4) {
-      float4 x = load4(from + e, ALIGNED);
+      float4 x = i < queries ? load4(from + e, ALIGNED) : make_float4(0, 0, 0, 0);
       q[i][e] = x.x, q[i][e + 1] = x.y, q[i][e + 2] = x.z, q[i][e + 3] = x.w;
     }
 #pragma unroll
@@ -163,12 +163,13 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   int row = look_up(from);
   for (int64_t j = from; j < to; j += STEP) {
     uint4 keys[LOADS], values[LOADS];
+    int at[LOADS];
 #pragma unroll
     for (int u = 0; u < LOADS; u++) {
-      int64_t at = int64_t{__shfl_sync(0xffffffffu, row, u * KEYS + slot)} * W;
+      at[u] = __shfl_sync(0xffffffffu, row, u * KEYS + slot);
       bool valid = j + u * KEYS + slot < to;
-      keys[u] = take<ALIGNED>(k + at, valid);
-      values[u] = take<ALIGNED>(v + at, valid);
+      keys[u] = take<ALIGNED>(k + int64_t{at[u]} * W, valid);
+      if (ALIGNED) values[u] = take<ALIGNED>(v + int64_t{at[u]} * W, valid);
     }
     row = look_up(j + STEP);
     float score[Q][LOADS];
@@ -178,6 +179,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
       unpack(keys[u], x);
 #pragma unroll
       for (int i = 0; i < Q; i++) {
+        if (Q > 1 && i >= queries) continue;
         float dot = 0;
 #pragma unroll
         for (int e = 0; e < EACH; e++) dot += q[i][e] * x[e];
@@ -189,6 +191,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
     }
 #pragma unroll
     for (int i = 0; i < Q; i++) {
+      if (Q > 1 && i >= queries) continue;
       float next = largest[i];
 #pragma unroll
       for (int u = 0; u < LOADS; u++) next = fmaxf(next, score[i][u]);
@@ -207,9 +210,11 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
 #pragma unroll
     for (int u = 0; u < LOADS; u++) {
       float x[EACH];
-      unpack(values[u], x);
+      bool valid = j + u * KEYS + slot < to;
+      unpack(ALIGNED ? values[u] : take<ALIGNED>(v + int64_t{at[u]} * W, valid), x);
 #pragma unroll
       for (int i = 0; i < Q; i++) {
+        if (Q > 1 && i >= queries) continue;
 #pragma unroll
         for (int e = 0; e < EACH; e++) sums[i][e] += score[i][u] * x[e];
       }
@@ -421,7 +426,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
 
 }  // namespace
 
-FOVEA_KERNEL(paged_attention__plain, PagedAttentionParams, 128) {
+FOVEA_KERNEL(paged_attention_f32__plain, PagedAttentionParams, 128) {
   FOVEA_SHARED(PlainShared, shared, 1);
   plain<float>(p, shared[0]);
 }
@@ -432,25 +437,25 @@ FOVEA_KERNEL(paged_attention_f16__plain, PagedAttentionParams, 128) {
 }
 
 // _odd: for tensors that do not start on 16 bytes.
-#define SPLIT(name, T, W, Q, ALIGNED)            \
-  FOVEA_KERNEL(name, SplitParams, 128) {         \
-    using Shared = SplitShared<W, Q>;            \
-    FOVEA_SHARED(Shared, shared, 1);             \
-    split<T, W, Q, ALIGNED>(p, shared[0]);       \
+#define SPLIT(name, T, W, Q, ALIGNED)      \
+  FOVEA_KERNEL(name, SplitParams, 128) {   \
+    using Shared = SplitShared<W, Q>;      \
+    FOVEA_SHARED(Shared, shared, 1);       \
+    split<T, W, Q, ALIGNED>(p, shared[0]); \
   }
 
-SPLIT(paged_attention__split_64, float, 64, 1, true)
-SPLIT(paged_attention__split_64x4, float, 64, 4, true)
-SPLIT(paged_attention__split_128, float, 128, 1, true)
-SPLIT(paged_attention__split_128x4, float, 128, 4, true)
+SPLIT(paged_attention_f32__split_64, float, 64, 1, true)
+SPLIT(paged_attention_f32__split_64x4, float, 64, 4, true)
+SPLIT(paged_attention_f32__split_128, float, 128, 1, true)
+SPLIT(paged_attention_f32__split_128x4, float, 128, 4, true)
 SPLIT(paged_attention_f16__split_64, uint16_t, 64, 1, true)
 SPLIT(paged_attention_f16__split_64x4, uint16_t, 64, 4, true)
 SPLIT(paged_attention_f16__split_128, uint16_t, 128, 1, true)
 SPLIT(paged_attention_f16__split_128x4, uint16_t, 128, 4, true)
-SPLIT(paged_attention__split_64_odd, float, 64, 1, false)
-SPLIT(paged_attention__split_64x4_odd, float, 64, 4, false)
-SPLIT(paged_attention__split_128_odd, float, 128, 1, false)
-SPLIT(paged_attention__split_128x4_odd, float, 128, 4, false)
+SPLIT(paged_attention_f32__split_64_odd, float, 64, 1, false)
+SPLIT(paged_attention_f32__split_64x4_odd, float, 64, 4, false)
+SPLIT(paged_attention_f32__split_128_odd, float, 128, 1, false)
+SPLIT(paged_attention_f32__split_128x4_odd, float, 128, 4, false)
 SPLIT(paged_attention_f16__split_64_odd, uint16_t, 64, 1, false)
 SPLIT(paged_attention_f16__split_64x4_odd, uint16_t, 64, 4, false)
 SPLIT(paged_attention_f16__split_128_odd, uint16_t, 128, 1, false)

@@ -3,8 +3,8 @@
 #include "cuda/report.h"
 
 struct PagedAttentionParams {
-  const float *q;    // [T,H,Dh]
-  const void *k, *v; // [Pg,Hk,Ps,Dh]
+  const float *q;     // [T,H,Dh]
+  const void *k, *v;  // [Pg,Hk,Ps,Dh]
   const int32_t *pos, *seq, *pages;
   float *y;
   int32_t heads, key_heads, width;
