@@ -39,14 +39,14 @@ FOVEA_DEVICE int64_t seen(const PagedAttentionParams &p, int t) {
   return 0;
 }
 
-// Row of [Pg*Hk*Ps] where position j of a sequence lies for a key head.
+// Row of [Pg*Hk*Ps] where position j of a sequence lies for a key head; -1, and word of it, where the page makes no sense.
 FOVEA_DEVICE int64_t cache_row(const PagedAttentionParams &p, int seq, int64_t j, int key_head) {
   int block = static_cast<int>(j / p.places),
       place = static_cast<int>(j - int64_t{block} * p.places);
   int page = p.pages[int64_t{seq} * p.table + block];
   if (page < 0 || page >= p.pool) {
     report(p.rows.error);
-    page = 0;
+    return -1;
   }
   return (int64_t{page} * p.key_heads + key_head) * p.places + place;
 }
@@ -64,8 +64,10 @@ FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
   int seq = p.seq[t], key_head = key_head_of(p, head);
   int64_t at = (int64_t{t} * p.heads + head) * p.width;
   attend_plainly(p.q + at, static_cast<const T *>(p.k), static_cast<const T *>(p.v), p.y + at, n,
-                 p.width, p.scale, shared,
-                 [&](int64_t j) { return cache_row(p, seq, j, key_head) * p.width; });
+                 p.width, p.scale, shared, [&](int64_t j) {
+                   int64_t row = cache_row(p, seq, j, key_head);
+                   return row < 0 ? 0 : row * p.width;
+                 });
 }
 
 // ---- split ----
@@ -158,7 +160,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   const T *v = static_cast<const T *>(p.v) + piece * EACH;
   auto look_up = [&](int64_t j) {
     return lane < STEP && j + lane < to ? static_cast<int>(cache_row(p, seq, j + lane, key_head))
-                                        : 0;
+                                        : -1;
   };
   int row = look_up(from);
   for (int64_t j = from; j < to; j += STEP) {
@@ -167,9 +169,8 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
 #pragma unroll
     for (int u = 0; u < LOADS; u++) {
       at[u] = __shfl_sync(0xffffffffu, row, u * KEYS + slot);
-      bool valid = j + u * KEYS + slot < to;
-      keys[u] = take<ALIGNED>(k + int64_t{at[u]} * W, valid);
-      if (ALIGNED) values[u] = take<ALIGNED>(v + int64_t{at[u]} * W, valid);
+      keys[u] = take<ALIGNED>(k + int64_t{at[u]} * W, at[u] >= 0);
+      if (ALIGNED) values[u] = take<ALIGNED>(v + int64_t{at[u]} * W, at[u] >= 0);
     }
     row = look_up(j + STEP);
     float score[Q][LOADS];
@@ -210,8 +211,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
 #pragma unroll
     for (int u = 0; u < LOADS; u++) {
       float x[EACH];
-      bool valid = j + u * KEYS + slot < to;
-      unpack(ALIGNED ? values[u] : take<ALIGNED>(v + int64_t{at[u]} * W, valid), x);
+      unpack(ALIGNED ? values[u] : take<ALIGNED>(v + int64_t{at[u]} * W, at[u] >= 0), x);
 #pragma unroll
       for (int i = 0; i < Q; i++) {
         if (Q > 1 && i >= queries) continue;
