@@ -140,7 +140,7 @@ FOVEA_KERNEL(attention__plain, AttentionParams, 128) {
                  [&](int64_t j) { return (j * p.heads + head) * p.width; });
 }
 
-FOVEA_KERNEL(attention__tf32_parts, AttentionParams, 128) {
+FOVEA_KERNEL_BLOCKS(attention__tf32_parts, AttentionParams, 128, 2) {
   FOVEA_SHARED_BYTES(shared);
   attend<Tf32Parts<64>, 64>(p, shared);
 }

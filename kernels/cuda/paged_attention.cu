@@ -30,8 +30,8 @@
 namespace {
 
 // Keys that row t sees; 0, and word of it, where position or sequence make no sense.
-FOVEA_DEVICE int64_t seen(const PagedAttentionParams &p, int t) {
-  int64_t pos = p.pos[t];
+FOVEA_DEVICE int seen(const PagedAttentionParams &p, int t) {
+  int pos = p.pos[t];
   int seq = p.seq[t];
   if (pos >= 0 && pos < int64_t{p.table} * p.places && seq >= 0 && seq < p.sequences)
     return pos + 1;
@@ -40,9 +40,8 @@ FOVEA_DEVICE int64_t seen(const PagedAttentionParams &p, int t) {
 }
 
 // Row of [Pg*Hk*Ps] where position j of a sequence lies for a key head; -1, and word of it, where the page makes no sense.
-FOVEA_DEVICE int64_t cache_row(const PagedAttentionParams &p, int seq, int64_t j, int key_head) {
-  int block = static_cast<int>(j / p.places),
-      place = static_cast<int>(j - int64_t{block} * p.places);
+FOVEA_DEVICE int64_t cache_row(const PagedAttentionParams &p, int seq, int j, int key_head) {
+  int block = j / p.places, place = j - block * p.places;
   int page = p.pages[int64_t{seq} * p.table + block];
   if (page < 0 || page >= p.pool) {
     report(p.rows.error);
@@ -59,13 +58,13 @@ template <class T>
 FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
   int t = blockIdx.x, head = blockIdx.y;
   if (t >= live_rows(p.rows)) return;
-  int64_t n = seen(p, t);
+  int n = seen(p, t);
   if (n == 0) return;
   int seq = p.seq[t], key_head = key_head_of(p, head);
   int64_t at = (int64_t{t} * p.heads + head) * p.width;
   attend_plainly(p.q + at, static_cast<const T *>(p.k), static_cast<const T *>(p.v), p.y + at, n,
                  p.width, p.scale, shared, [&](int64_t j) {
-                   int64_t row = cache_row(p, seq, j, key_head);
+                   int64_t row = cache_row(p, seq, static_cast<int>(j), key_head);
                    return row < 0 ? 0 : row * p.width;
                  });
 }
@@ -119,10 +118,10 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   const PagedAttentionParams &p = params.a;
   int part = blockIdx.x, group = blockIdx.y, t = blockIdx.z;
   if (t >= live_rows(p.rows)) return;
-  int64_t n = seen(p, t);
-  int64_t length = SPLIT_PART;
+  int n = seen(p, t);
+  int length = SPLIT_PART;
   while (length * SPLIT_PARTS < n) length *= 2;
-  int parts = static_cast<int>((n + length - 1) / length);
+  int parts = (n + length - 1) / length;
   if (part >= parts) return;
 
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32, slot = lane / LANES, piece = lane % LANES;
@@ -154,16 +153,16 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   }
 
   // A warp's quarter of the part, STEP keys at a time; where they lie is looked up a step ahead, a key a lane.
-  int64_t from = part * length + warp * (length / WARPS);
-  int64_t to = from + length / WARPS < n ? from + length / WARPS : n;
+  int from = part * length + warp * (length / WARPS);
+  int to = from + length / WARPS < n ? from + length / WARPS : n;
   const T *k = static_cast<const T *>(p.k) + piece * EACH;
   const T *v = static_cast<const T *>(p.v) + piece * EACH;
-  auto look_up = [&](int64_t j) {
+  auto look_up = [&](int j) {
     return lane < STEP && j + lane < to ? static_cast<int>(cache_row(p, seq, j + lane, key_head))
                                         : -1;
   };
   int row = look_up(from);
-  for (int64_t j = from; j < to; j += STEP) {
+  for (int j = from; j < to; j += STEP) {
     uint4 keys[LOADS], values[LOADS];
     int at[LOADS];
 #pragma unroll
@@ -309,7 +308,7 @@ constexpr int TILE = 64;  // query rows, and keys
 
 // shared: where the block's rows stand.
 struct Stand {
-  int64_t seen[TILE];
+  int32_t seen[TILE];
   int32_t seq[TILE];  // -1: this row does not count
 };
 
@@ -337,7 +336,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
 
   if (threadIdx.x < TILE) {
     int t = base + threadIdx.x;
-    int64_t sees = t < n ? seen(p, t) : 0;
+    int sees = t < n ? seen(p, t) : 0;
     stand.seen[threadIdx.x] = sees;
     stand.seq[threadIdx.x] = sees > 0 ? p.seq[t] : -1;
   }
@@ -351,7 +350,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
   for (int r = 0; r < 2; r++) {
     int mine = warp * 16 + g + 8 * r;
     seq[r] = stand.seq[mine];
-    sees[r] = static_cast<int>(stand.seen[mine]);
+    sees[r] = stand.seen[mine];
     to[r] = (int64_t{base + mine < n ? base + mine : n - 1} * p.heads + head) * W;
     from[r] = p.q + to[r];
   }
@@ -365,14 +364,14 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
     int next = warp_least(min(a > last ? a : NONE, b > last ? b : NONE));
     if (next == NONE) break;
     last = next;
-    int reach = warp_most(max(a == next ? static_cast<int>(stand.seen[lane]) : 0,
-                              b == next ? static_cast<int>(stand.seen[lane + 32]) : 0));
+    int reach =
+        warp_most(max(a == next ? stand.seen[lane] : 0, b == next ? stand.seen[lane + 32] : 0));
     int limit[2] = {seq[0] == next ? sees[0] : 0, seq[1] == next ? sees[1] : 0};
     int most = warp_most(max(limit[0], limit[1])), least = warp_least(min(limit[0], limit[1]));
 
     // A warp fetches 16 rows of each tile, its lanes side by side along a row; lane i looks up row i, a tile ahead.
     auto look_up = [&](int tile) {
-      int64_t j = int64_t{tile} * TILE + warp * 16 + lane % 16;
+      int j = tile * TILE + warp * 16 + lane % 16;
       return j < reach ? static_cast<int>(cache_row(p, next, j, key_head)) : -1;
     };
     auto stage = [&](int tile, int row) {
@@ -437,11 +436,11 @@ FOVEA_KERNEL(paged_attention_f16__plain, PagedAttentionParams, 128) {
 }
 
 // _odd: for tensors that do not start on 16 bytes.
-#define SPLIT(name, T, W, Q, ALIGNED)      \
-  FOVEA_KERNEL(name, SplitParams, 128) {   \
-    using Shared = SplitShared<W, Q>;      \
-    FOVEA_SHARED(Shared, shared, 1);       \
-    split<T, W, Q, ALIGNED>(p, shared[0]); \
+#define SPLIT(name, T, W, Q, ALIGNED)                            \
+  FOVEA_KERNEL_BLOCKS(name, SplitParams, 128, (Q > 1 ? 3 : 4)) { \
+    using Shared = SplitShared<W, Q>;                            \
+    FOVEA_SHARED(Shared, shared, 1);                             \
+    split<T, W, Q, ALIGNED>(p, shared[0]);                       \
   }
 
 SPLIT(paged_attention_f32__split_64, float, 64, 1, true)
@@ -461,13 +460,13 @@ SPLIT(paged_attention_f16__split_64x4_odd, uint16_t, 64, 4, false)
 SPLIT(paged_attention_f16__split_128_odd, uint16_t, 128, 1, false)
 SPLIT(paged_attention_f16__split_128x4_odd, uint16_t, 128, 4, false)
 
-FOVEA_KERNEL(paged_attention_f16__mma_64, PagedAttentionParams, 128) {
+FOVEA_KERNEL_BLOCKS(paged_attention_f16__mma_64, PagedAttentionParams, 128, 3) {
   FOVEA_SHARED_BYTES(shared);
   FOVEA_SHARED(Stand, stand, 1);
   prefill<64>(p, shared, stand[0]);
 }
 
-FOVEA_KERNEL(paged_attention_f16__mma_128, PagedAttentionParams, 128) {
+FOVEA_KERNEL_BLOCKS(paged_attention_f16__mma_128, PagedAttentionParams, 128, 2) {
   FOVEA_SHARED_BYTES(shared);
   FOVEA_SHARED(Stand, stand, 1);
   prefill<128>(p, shared, stand[0]);

@@ -15,8 +15,8 @@ constexpr double U = 0x1p-24, HALF = 0x1p-11, HALF_TINY = 0x1p-25;
 
 // One query row against n keys: Attention.head. k(j), v(j): where key j's numbers start. Adds to y and bound.
 template <class Keys, class Values>
-void head(double scale, const float *q, int64_t n, int width, bool half, const Keys &k, const Values &v,
-          double *y, double *bound) {
+void head(double scale, const float *q, int64_t n, int width, bool half, const Keys &k,
+          const Values &v, double *y, double *bound) {
   double largest = 0;
   for (int i = 0; i < width; i++) largest = std::max(largest, fabs(double{q[i]}));
   std::vector<double> score(n, 0.0);
@@ -66,14 +66,14 @@ void same_bits(const std::vector<float> &a, const std::vector<float> &b, const s
 
 struct VisionCase {
   int rows, heads, width;
-  float deviation;   // of q
-  int64_t offset;    // of every tensor, in bytes
+  float deviation;  // of q
+  int64_t offset;   // of every tensor, in bytes
   int live = -1;
 };
 
-std::vector<float> see(Device &device, int32_t line, const VisionCase &c, const std::vector<float> &q,
-                       const std::vector<float> &k, const std::vector<float> &v,
-                       const std::string &what) {
+std::vector<float> see(Device &device, int32_t line, const VisionCase &c,
+                       const std::vector<float> &q, const std::vector<float> &k,
+                       const std::vector<float> &v, const std::string &what) {
   std::vector<float> nothing(q.size(), NAN);
   const int32_t *live = c.live < 0 ? nullptr : device.put(std::vector<int32_t>{c.live});
   std::vector<int32_t> sizes{c.rows, c.heads, c.width};
@@ -90,8 +90,8 @@ std::vector<float> see(Device &device, int32_t line, const VisionCase &c, const 
 void vision(const char *variant, const VisionCase &c, uint32_t seed) {
   std::string what = std::string("attention ") + variant + " " + std::to_string(c.rows) + "x" +
                      std::to_string(c.heads) + "x" + std::to_string(c.width) + " q " +
-                     std::to_string(c.deviation) + " offset " + std::to_string(c.offset) + " live " +
-                     std::to_string(c.live) + " seed " + std::to_string(seed);
+                     std::to_string(c.deviation) + " offset " + std::to_string(c.offset) +
+                     " live " + std::to_string(c.live) + " seed " + std::to_string(seed);
   std::mt19937 random(seed);
   size_t count = static_cast<size_t>(c.rows) * c.heads * c.width;
   auto q = normal(random, count, c.deviation), k = normal(random, count, 1),
@@ -103,20 +103,23 @@ void vision(const char *variant, const VisionCase &c, uint32_t seed) {
   std::vector<float> y;
   for (uint64_t order : {uint64_t{seed}, uint64_t{seed} + 1}) {
     Device device(order);
-    auto again = see(device, Device::line("attention", "f32,f32,f32->f32", variant), c, q, k, v, what);
+    auto again =
+        see(device, Device::line("attention", "f32,f32,f32->f32", variant), c, q, k, v, what);
     if (y.empty()) y = again;
     same_bits(y, again, what);
   }
   Worst worst;
   std::vector<double> expected(c.width), bound(c.width);
-  int step = n > 100 ? 13 : 1;  // rows are checked in samples where there are many, the last ones always
+  int step =
+      n > 100 ? 13 : 1;  // rows are checked in samples where there are many, the last ones always
   for (int h = 0; h < c.heads; h++) {
     for (int t = 0; t < n; t += t < n - 18 ? step : 1) {
       size_t at = (static_cast<size_t>(t) * c.heads + h) * c.width;
       auto in = [&](const std::vector<float> &x) {
         return [&x, &c, h](int64_t j) { return &x[(j * c.heads + h) * c.width]; };
       };
-      head(1 / sqrt(c.width), &q[at], n, c.width, false, in(k), in(v), expected.data(), bound.data());
+      head(1 / sqrt(c.width), &q[at], n, c.width, false, in(k), in(v), expected.data(),
+           bound.data());
       for (int i = 0; i < c.width; i++)
         worst.take(y[at + i], expected[i], bound[i],
                    what + " row " + std::to_string(t) + " head " + std::to_string(h) + " column " +
@@ -164,12 +167,14 @@ struct Paged {
     std::vector<bool> seen(static_cast<size_t>(pool) * c.places);
     for (int s = 0; s < SEQUENCES; s++)
       for (int j = 0; j <= reach[s]; j++)
-        seen[static_cast<size_t>(pages[s * c.table + j / c.places]) * c.places + j % c.places] = true;
+        seen[static_cast<size_t>(pages[s * c.table + j / c.places]) * c.places + j % c.places] =
+            true;
     for (size_t i = 0; i < count; i++) {
       size_t row = i / c.width, place = row % c.places, page = row / c.places / c.key_heads;
       if (!seen[page * c.places + place]) k[i] = v[i] = NAN;
     }
-    for (size_t i = static_cast<size_t>(counting()) * c.heads * c.width; i < q.size(); i++) q[i] = NAN;
+    for (size_t i = static_cast<size_t>(counting()) * c.heads * c.width; i < q.size(); i++)
+      q[i] = NAN;
     if (c.half) {
       for (auto [from, to] : {std::pair{&k, &k16}, std::pair{&v, &v16}})
         for (float &x : *from) {
@@ -183,7 +188,8 @@ struct Paged {
 
   size_t at(int seq, int64_t j, int head) const {
     int64_t page = pages[seq * c.table + j / c.places];
-    return ((page * c.key_heads + head * c.key_heads / c.heads) * c.places + j % c.places) * c.width;
+    return ((page * c.key_heads + head * c.key_heads / c.heads) * c.places + j % c.places) *
+           c.width;
   }
 
   // Rows [from, to) of the case.
@@ -211,9 +217,9 @@ struct Paged {
         tensor(device.put(pages), FOVEA_I32, {SEQUENCES, c.table}),
         tensor(device.put(nothing, c.offset), FOVEA_F32, {n, c.heads, c.width}, live),
         1 / sqrt(c.width)};
-    int32_t line = Device::line("paged_attention",
-                                c.half ? "f32,f16,f16,i32,i32,i32->f32" : "f32,f32,f32,i32,i32,i32->f32",
-                                variant);
+    int32_t line = Device::line(
+        "paged_attention", c.half ? "f32,f16,f16,i32,i32,i32->f32" : "f32,f32,f32,i32,i32,i32->f32",
+        variant);
     const char *why = device.rejects(line, &a);
     require(!why, what + ": rejected: " + (why ? why : ""));
     int32_t reported = device.run(line, &a, what);
@@ -231,8 +237,8 @@ void paged(const char *variant, const PagedCase &c, uint32_t seed) {
                      std::to_string(c.pos.size()) + "x" + std::to_string(c.heads) + "/" +
                      std::to_string(c.key_heads) + "x" + std::to_string(c.width) + " page " +
                      std::to_string(c.places) + " pos " + std::to_string(c.pos[0]) + ".. q " +
-                     std::to_string(c.deviation) + " offset " + std::to_string(c.offset) + " live " +
-                     std::to_string(c.live) + " seed " + std::to_string(seed);
+                     std::to_string(c.deviation) + " offset " + std::to_string(c.offset) +
+                     " live " + std::to_string(c.live) + " seed " + std::to_string(seed);
   std::mt19937 random(seed);
   Paged x(c, random);
   std::vector<float> y;
@@ -291,7 +297,8 @@ void bad_data(const char *variant, bool half, uint32_t seed) {
     auto other = z.run(device, variant, 0, 4, what, &error);
     require(error == FOVEA_E_RANGE, what + ": not reported");
     for (size_t i = 0; i < y.size(); i++)
-      require(i / row == 1 ? isnan(other[i]) : !memcmp(&other[i], &y[i], 4), what + ": rows changed");
+      require(i / row == 1 ? isnan(other[i]) : !memcmp(&other[i], &y[i], 4),
+              what + ": rows changed");
   }
   Paged z = x;
   for (int page : {-1, x.pool}) {
@@ -318,13 +325,21 @@ std::vector<int32_t> all(int value, int count) { return std::vector<int32_t>(cou
 
 int main() {
   uint32_t seed = 20;
-  for (const VisionCase &c : {VisionCase{1, 1, 64, 1, 0}, {33, 3, 20, 1, 4}, {5, 2, 130, 1, 0},
-                              {130, 1, 8, 3, 0}, {6, 2, 64, 1, 0, 3}})
+  for (const VisionCase &c : {VisionCase{1, 1, 64, 1, 0},
+                              {33, 3, 20, 1, 4},
+                              {5, 2, 130, 1, 0},
+                              {130, 1, 8, 3, 0},
+                              {6, 2, 64, 1, 0, 3}})
     vision("plain", c, seed++);
-  for (const VisionCase &c :
-       {VisionCase{1, 1, 64, 1, 0}, {2, 3, 64, 1, 0}, {17, 2, 64, 1, 4}, {31, 1, 64, 6, 0},
-        {33, 1, 64, 60, 0}, {65, 1, 64, 1, 0}, {97, 2, 64, 1, 12}, {41, 2, 64, 1, 0, 18},
-        {257, 1, 64, 1, 0}})
+  for (const VisionCase &c : {VisionCase{1, 1, 64, 1, 0},
+                              {2, 3, 64, 1, 0},
+                              {17, 2, 64, 1, 4},
+                              {31, 1, 64, 6, 0},
+                              {33, 1, 64, 60, 0},
+                              {65, 1, 64, 1, 0},
+                              {97, 2, 64, 1, 12},
+                              {41, 2, 64, 1, 0, 18},
+                              {257, 1, 64, 1, 0}})
     vision("tf32_parts", c, seed++);
 
   for (bool half : {false, true}) {
@@ -336,8 +351,18 @@ int main() {
     bad_data("split", half, seed++);
     for (int width : {64, 128}) {
       // Every edge of steps, warps, parts and pages.
-      paged("split", {half, 2, 2, width, 32, 5, {0, 1, 31, 32, 33, 63, 64, 65, 127, 159},
-                      {0, 1, 2, 0, 1, 2, 0, 1, 2, 0}, 1, 0}, seed++);
+      paged("split",
+            {half,
+             2,
+             2,
+             width,
+             32,
+             5,
+             {0, 1, 31, 32, 33, 63, 64, 65, 127, 159},
+             {0, 1, 2, 0, 1, 2, 0, 1, 2, 0},
+             1,
+             0},
+            seed++);
       paged("split", {half, 3, 1, width, 8, 12, {95, 70, 9}, {1, 1, 0}, 6, 4}, seed++);
       paged("split", {half, 12, 2, width, 16, 9, {143, 15, 16, 66}, {2, 0, 1, 0}, 1, 0, 3}, seed++);
     }
@@ -347,8 +372,18 @@ int main() {
   for (int width : {64, 128}) {
     paged("mma", {true, 2, 2, width, 32, 5, range(0, 70), all(1, 70), 1, 0}, seed++);
     paged("mma", {true, 2, 1, width, 8, 20, range(59, 67), all(2, 67), 6, 4}, seed++);
-    paged("mma", {true, 1, 1, width, 16, 10, {159, 3, 64, 63, 0, 128, 65, 127}, {0, 1, 0, 2, 2, 1, 0, 2},
-                  1, 0}, seed++);
+    paged("mma",
+          {true,
+           1,
+           1,
+           width,
+           16,
+           10,
+           {159, 3, 64, 63, 0, 128, 65, 127},
+           {0, 1, 0, 2, 2, 1, 0, 2},
+           1,
+           0},
+          seed++);
     paged("mma", {true, 1, 1, width, 16, 10, range(5, 90), all(0, 90), 60, 0, 65}, seed++);
   }
   puts("ok");

@@ -70,7 +70,8 @@ class Device {
   // Waits; a broken rule of the device ends the test.
   void finish(const std::string &what) {
     char message[1024] = "";
-    if (fovea_emulator_synchronize(message, sizeof message) != FOVEA_OK) fail(what + ": " + message);
+    if (fovea_emulator_synchronize(message, sizeof message) != FOVEA_OK)
+      fail(what + ": " + message);
   }
 
   // Index of a line of the kernel table, which must be there.
@@ -84,7 +85,9 @@ class Device {
     fail(std::string("no kernel ") + op + " " + signature + " " + variant);
   }
 
-  const char *rejects(int32_t line, const void *args) { return fovea_cuda_rejects(cuda_, line, args); }
+  const char *rejects(int32_t line, const void *args) {
+    return fovea_cuda_rejects(cuda_, line, args);
+  }
 
   // Runs one step; gives what it left in the error cell, which is zero again. The scratch memory stays from run to run.
   int32_t run(int32_t line, const void *args, const std::string &what) {

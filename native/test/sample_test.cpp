@@ -1,8 +1,9 @@
 // kernels/cuda/sample.cu on the emulated device against Sampler.java's rules, written out here as they stand there.
 
+#include "cuda/sample.h"
+
 #include <algorithm>
 
-#include "cuda/sample.h"
 #include "emulated.h"
 #include "emulator/driver.h"
 
@@ -77,7 +78,6 @@ struct Sampler {
   }
 };
 
-
 // One launch over rows [R, stride].
 void launch(Device &device, const char *name, const SampleParams &p, const std::string &what) {
   const fovea::emulator::Function *f = fovea::emulator::find(name);
@@ -124,8 +124,8 @@ void draws(int vocabulary, float deviation, std::vector<SampleRow> rows, int rou
     launch(device, greedy ? "sample__greedy" : "sample__draw", p, what);
     auto tokens = device.get<int32_t>(p.tokens, n);
     for (int r = 0; r < n; r++) {
-      int expected = samplers[r].next(
-          std::vector<float>(logits.begin() + r * stride, logits.begin() + r * stride + vocabulary));
+      int expected = samplers[r].next(std::vector<float>(logits.begin() + r * stride,
+                                                         logits.begin() + r * stride + vocabulary));
       require(tokens[r] == expected, what + " round " + std::to_string(round) + " row " +
                                          std::to_string(r) + ": " + std::to_string(tokens[r]) +
                                          " for " + std::to_string(expected));
@@ -159,7 +159,8 @@ void bad_logits() {
       p.logits = device.put(x);
       std::string what = std::string(kernel) + " bad " + std::to_string(bad);
       launch(device, kernel, p, what);
-      int32_t reported = device.get<int32_t>(error, 1)[0], token = device.get<int32_t>(p.tokens, 1)[0];
+      int32_t reported = device.get<int32_t>(error, 1)[0],
+              token = device.get<int32_t>(p.tokens, 1)[0];
       require(reported == (bad ? 7 : 0), what + ": report");
       require(bad == 3 ? token == 0 : token == 70 || token == 71, what + ": token");
       fovea_emulator_fill(error, 0, 4);

@@ -97,7 +97,7 @@ const char *rejects_plain(const DeviceInfo &, const void *args) {
   auto *a = static_cast<const Args *>(args);
   if (const char *why = check(*a)) return why;
   if (a->q.dim[1] > 65535) return "too many heads";
-  if (int64_t{a->pages.dim[1]} * a->k.dim[2] > 0x7fffffff - 256) return "contexts too long";
+  if (int64_t{a->pages.dim[1]} * a->k.dim[2] > int64_t{1} << 30) return "contexts too long";
   return nullptr;
 }
 
