@@ -2,9 +2,33 @@
 # kernels compiled as C++. Neither needs a CUDA header, library or device; the fatbins need nvcc.
 
 # kernels/cuda/<name>.cu
-set(CUDA_KERNELS add concat_rows embed gelu kv_append layer_norm patchify quick_gelu rms_norm rope silu_mul take_rows)
+set(CUDA_KERNELS
+    add
+    concat_rows
+    embed
+    gelu
+    kv_append
+    layer_norm
+    patchify
+    quick_gelu
+    rms_norm
+    rope
+    silu_mul
+    take_rows)
 # native/src/cuda/<name>.cpp
-set(CUDA_LAUNCHERS add concat_rows embed gelu kv_append layer_norm patchify quick_gelu rms_norm rope silu_mul take_rows)
+set(CUDA_LAUNCHERS
+    add
+    concat_rows
+    embed
+    gelu
+    kv_append
+    layer_norm
+    patchify
+    quick_gelu
+    rms_norm
+    rope
+    silu_mul
+    take_rows)
 
 set(FOVEA_CUDA_ARCHITECTURES 80 86 89 90a 100 120 CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
 set(FOVEA_CUDA_FLAGS "" CACHE STRING "More flags for nvcc, e.g. -lineinfo to profile")
@@ -84,4 +108,30 @@ if(FOVEA_CUDA_EMULATED)
   target_include_directories(fovea_cuda_emulated PUBLIC include)
   fovea_self_contained(fovea_cuda_emulated)
   install(TARGETS fovea_cuda_emulated LIBRARY DESTINATION ${NATIVES})
+endif()
+
+if(FOVEA_TESTS)
+  if(TARGET fovea_cuda)
+    add_executable(cuda_abi_test test/cuda_abi_test.c)
+    target_link_libraries(cuda_abi_test PRIVATE fovea_cuda)
+    add_test(NAME cuda_abi_test COMMAND cuda_abi_test)
+    add_library(fake_driver SHARED test/fake_driver.c)
+    set_target_properties(fake_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY fake)
+    add_executable(driver_test test/driver_test.cpp)
+    target_include_directories(driver_test PRIVATE src /usr/local/cuda/include)
+    # The fake is loaded before libfovea_cuda asks for libcuda.so.1, and found under that name.
+    target_link_libraries(driver_test PRIVATE fovea_cuda -Wl,--no-as-needed fake_driver)
+    add_test(NAME driver_test COMMAND driver_test ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+  endif()
+  if(TARGET fovea_cuda_emulated)
+    add_executable(cuda_emulated_abi_test test/cuda_abi_test.c)
+    target_compile_definitions(cuda_emulated_abi_test PRIVATE FOVEA_TEST_EMULATED)
+    target_link_libraries(cuda_emulated_abi_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_emulated_abi_test COMMAND cuda_emulated_abi_test)
+    add_executable(cuda_kernel_test test/kernel_test.cpp)
+    target_compile_definitions(cuda_kernel_test PRIVATE FOVEA_TEST_CUDA)
+    target_include_directories(cuda_kernel_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+    target_link_libraries(cuda_kernel_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_kernel_test COMMAND cuda_kernel_test)
+  endif()
 endif()

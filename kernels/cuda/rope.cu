@@ -13,8 +13,9 @@ FOVEA_KERNEL(rope__row, RopeParams, 256) {
   double pos = p.pos[row];
   for (int i = static_cast<int>(threadIdx.x); i < p.pairs; i += static_cast<int>(blockDim.x)) {
     double half_turns = pos * p.turns[i];
-    float2 sine_cosine = sincos_pi(static_cast<float>(half_turns - 2 * rint(half_turns / 2)));
-    table[i] = make_float2(sine_cosine.y, sine_cosine.x);
+    float sine, cosine;
+    sincospif(static_cast<float>(half_turns - 2 * rint(half_turns / 2)), &sine, &cosine);
+    table[i] = make_float2(cosine, sine);
   }
   __syncthreads();
   unsigned pairs = static_cast<unsigned>(p.pairs);

@@ -1,223 +1,31 @@
-// Runs every kernel of the table that this machine can run on small odd shapes against plain loops in binary64: within bounds
-// that follow from the arithmetic, with the same bits on 1, 2 and 3 threads and for a row alone or among others, with memory
-// before, behind and past the live rows untouched, and with indices out of range refused.
+// Runs every kernel of a backend's table that this machine can run on small odd shapes against plain loops in binary64: within
+// bounds that follow from the arithmetic, with the same bits in three variations (on_cpu.h, on_cuda.h say which) and for a row
+// alone or among others, with memory before, behind and past the live rows untouched, and with indices out of range refused.
 
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
-#include <string>
-#include <vector>
 
-#include "common/blocks.h"
-#include "fovea/fovea.h"
+#include "call.h"
+
+#if defined(FOVEA_TEST_CUDA)
+#include "on_cuda.h"
+#else
+#include "on_cpu.h"
+#endif
 
 namespace {
 
-int failures = 0;
-std::string current;  // what is being checked
-
-void fail(const std::string &what) {
-  if (failures++ < 50) printf("%s: %s\n", current.c_str(), what.c_str());
-}
-
-// A small generator with a known period, so that a failure repeats.
-uint64_t state = 0x9e3779b97f4a7c15;
-double uniform() {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return static_cast<double>(state >> 11) * 0x1p-53;
-}
-double deviate() { return (uniform() + uniform() + uniform() - 1.5) * 2; }
-
-float half_to_float(uint16_t h) {
-  int e = h >> 10 & 31;
-  double m = h & 1023;
-  double v = e ? std::ldexp(1024 + m, e - 25) : std::ldexp(m, -24);
-  return static_cast<float>(h & 0x8000 ? -v : v);
-}
-
-uint16_t float_to_half(double v) {  // normal range only, as the tests need it
-  uint16_t sign = v < 0 ? 0x8000 : 0;
-  v = std::fabs(v);
-  if (v < 0x1p-14)
-    return static_cast<uint16_t>(sign | static_cast<int>(std::nearbyint(v * 0x1p24)));
-  int e;
-  double m = std::frexp(v, &e);  // [0.5, 1)
-  int bits = static_cast<int>(std::nearbyint(m * 2048));
-  return static_cast<uint16_t>(sign | (((e + 14) << 10) + bits - 1024));
-}
-
-constexpr size_t GUARD = 64;
-constexpr uint8_t FILL = 0xa5;
-
-// A tensor in memory of its own between guards.
-struct Buffer {
-  int32_t dtype;
-  std::vector<int32_t> dims;
-  std::vector<uint8_t> memory;
-  const int32_t *live = nullptr;
-
-  Buffer(int32_t type, std::vector<int32_t> sizes) : dtype(type), dims(std::move(sizes)) {
-    memory.assign(bytes() + 2 * GUARD, FILL);
-  }
-  int64_t count() const {
-    int64_t n = 1;
-    for (int32_t d : dims) n *= d;
-    return n;
-  }
-  size_t bytes() const {
-    auto n = static_cast<size_t>(count());
-    switch (dtype) {
-      case FOVEA_F16:
-      case FOVEA_BF16:
-        return n * 2;
-      case FOVEA_Q8_0:
-        return n / 32 * sizeof(fovea_q8_0);
-      case FOVEA_Q4_0:
-        return n / 32 * sizeof(fovea_q4_0);
-      default:
-        return n * 4;
-    }
-  }
-  uint8_t *data() { return memory.data() + GUARD; }
-  const uint8_t *data() const { return memory.data() + GUARD; }
-  float *f32() { return reinterpret_cast<float *>(data()); }
-  int32_t *i32() { return reinterpret_cast<int32_t *>(data()); }
-
-  void random(double scale) {
-    int64_t n = count();
-    for (int64_t i = 0; i < n; i++) {
-      double v = deviate() * scale;
-      if (dtype == FOVEA_F32) {
-        f32()[i] = static_cast<float>(v);
-      } else if (dtype == FOVEA_F16) {
-        reinterpret_cast<uint16_t *>(data())[i] = float_to_half(v);
-      } else if (dtype == FOVEA_BF16) {
-        float f = static_cast<float>(v);
-        memcpy(data() + 2 * i, reinterpret_cast<uint8_t *>(&f) + 2, 2);
-      } else if (i % 32 == 0) {
-        uint16_t d = float_to_half(v / 8);
-        size_t size = dtype == FOVEA_Q8_0 ? sizeof(fovea_q8_0) : sizeof(fovea_q4_0);
-        uint8_t *block = data() + static_cast<size_t>(i / 32) * size;
-        memcpy(block, &d, 2);
-        for (size_t j = 2; j < size; j++) block[j] = static_cast<uint8_t>(uniform() * 256);
-      }
-    }
-  }
-
-  std::vector<double> decode() const {
-    std::vector<double> all(static_cast<size_t>(count()));
-    for (size_t i = 0; i < all.size(); i++) {
-      if (dtype == FOVEA_F32) {
-        float f;
-        memcpy(&f, data() + 4 * i, 4);
-        all[i] = f;
-      } else if (dtype == FOVEA_I32) {
-        int32_t v;
-        memcpy(&v, data() + 4 * i, 4);
-        all[i] = v;
-      } else if (dtype == FOVEA_F16) {
-        uint16_t h;
-        memcpy(&h, data() + 2 * i, 2);
-        all[i] = half_to_float(h);
-      } else if (dtype == FOVEA_BF16) {
-        uint32_t bits = 0;
-        memcpy(reinterpret_cast<uint8_t *>(&bits) + 2, data() + 2 * i, 2);
-        float f;
-        memcpy(&f, &bits, 4);
-        all[i] = f;
-      } else if (dtype == FOVEA_Q8_0) {
-        fovea_q8_0 b;
-        memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
-        all[i] = double{half_to_float(b.d)} * b.q[i % 32];
-      } else {
-        fovea_q4_0 b;
-        memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
-        size_t j = i % 32;
-        all[i] = double{half_to_float(b.d)} * ((j < 16 ? b.q[j] & 15 : b.q[j - 16] >> 4) - 8);
-      }
-    }
-    return all;
-  }
-
-  void check_guards(const char *name) const {
-    for (size_t i = 0; i < GUARD; i++) {
-      if (memory[i] != FILL || memory[memory.size() - 1 - i] != FILL)
-        return fail(std::string("wrote outside ") + name);
-    }
-  }
-};
-
-// A call: inputs then the output, attributes, and what the output should be. `live` counts rows of the output that matter.
-struct Call {
-  std::vector<Buffer *> tensors;  // nullptr: absent
-  std::vector<double> attributes;
-  bool whole = false;  // the attribute is a whole number
-  int64_t live = -1;   // elements of the output to check; -1: all
-  std::vector<double> want, bound;
-
-  std::vector<uint8_t> args() const {
-    std::vector<uint8_t> bytes(tensors.size() * sizeof(fovea_tensor) + attributes.size() * 8);
-    for (size_t i = 0; i < tensors.size(); i++) {
-      fovea_tensor t{};
-      if (const Buffer *b = tensors[i]) {
-        t.data = const_cast<uint8_t *>(b->data());
-        t.live = b->live;
-        t.dtype = b->dtype;
-        t.rank = static_cast<int32_t>(b->dims.size());
-        for (size_t d = 0; d < 4; d++) t.dim[d] = d < b->dims.size() ? b->dims[d] : 1;
-      }
-      memcpy(bytes.data() + i * sizeof t, &t, sizeof t);
-    }
-    for (size_t i = 0; i < attributes.size(); i++) {
-      int64_t n = static_cast<int64_t>(attributes[i]);
-      bool last = i + 1 == attributes.size();
-      memcpy(bytes.data() + tensors.size() * sizeof(fovea_tensor) + i * 8,
-             whole && last ? static_cast<void *>(&n) : const_cast<double *>(&attributes[i]), 8);
-    }
-    return bytes;
-  }
-};
-
-int32_t execute(int32_t kernel, const std::vector<uint8_t> &args, int threads) {
-  fovea_cpu *cpu = nullptr;
-  if (fovea_cpu_open(threads, &cpu) != FOVEA_OK) {
-    fail("no context");
-    return -1;
-  }
-  int64_t bytes = fovea_cpu_scratch_bytes(kernel, args.data(), threads);
-  // Exactly as much as was asked for, so that a sanitizer sees any more.
-  void *scratch =
-      bytes ? std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)) : nullptr;
-  if (scratch) memset(scratch, 0x7f, static_cast<size_t>(bytes));
-  fovea_cpu_step step{kernel, args.data()};
-  int32_t failed = -1;
-  int32_t status = fovea_cpu_run(cpu, &step, 1, scratch, bytes, &failed);
-  std::free(scratch);
-  fovea_cpu_close(cpu);
-  return status;
-}
-
 void check(int32_t kernel, Call &c) {
-  std::vector<uint8_t> args = c.args();
-  fovea_cpu_kernel k;
-  fovea_cpu_kernel_at(kernel, &k);
-  if (static_cast<size_t>(k.args_bytes) != args.size()) return fail("the struct has another size");
-  if (const char *reason = fovea_cpu_rejects(kernel, args.data())) return fail(reason);
+  if (const char *reason = rejects(kernel, c)) return fail(reason);
   Buffer &y = *c.tensors.back();
   std::vector<uint8_t> before = y.memory, first;
-  for (int threads = 1; threads <= 3; threads++) {
+  for (int variation = 1; variation <= 3; variation++) {
     y.memory = before;
-    args = c.args();
-    int32_t status = execute(kernel, args, threads);
+    int32_t status = execute(kernel, c, variation);
     if (status != FOVEA_OK) return fail("status " + std::to_string(status));
     for (Buffer *b : c.tensors)
       if (b) b->check_guards("a tensor");
-    if (threads == 1) first = y.memory;
-    if (y.memory != first) return fail("other bits on " + std::to_string(threads) + " threads");
+    if (variation == 1) first = y.memory;
+    if (y.memory != first) return fail("other bits on " + std::to_string(variation) + VARIATION);
   }
   std::vector<double> got = y.decode();
   size_t live = c.live < 0 ? got.size() : static_cast<size_t>(c.live);
@@ -232,7 +40,7 @@ void check(int32_t kernel, Call &c) {
 }
 
 void expect_range(int32_t kernel, const Call &c) {
-  int32_t status = execute(kernel, c.args(), 2);
+  int32_t status = execute(kernel, c, 2);
   if (status != FOVEA_E_RANGE) fail("an index out of range gave status " + std::to_string(status));
 }
 
@@ -259,14 +67,15 @@ int32_t code(const std::string &type) {
 }
 
 constexpr double U = 0x1p-24;
+// What rounding to binary16 may cost: relatively, and where the number is small beside the largest that it is scaled with.
+constexpr double HALF = 0x1p-11, HALF_TINY = 0x1p-25;
 
 double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
 double gelu(double v) { return v / 2 * (1 + std::erf(v / std::sqrt(2.))); }
 
 // ---- the linear family ----
 
-void linear(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width, int32_t outs,
-            bool cut) {
+void linear(int32_t kernel, const Line &k, int32_t t, int32_t width, int32_t outs, bool cut) {
   std::string op = k.op;
   std::vector<std::string> type = types(k.signature);
   int32_t dtype = code(type[1]);
@@ -300,13 +109,17 @@ void linear(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width,
       double v[2], e[2];
       for (int m = 0; m < (pair ? 2 : 1); m++) {
         double sum = bias ? db[static_cast<size_t>(o)] : 0, size = std::fabs(sum), rounding = 0,
-               most = 0;
+               most = 0, largest = 0;
+        for (int32_t j = 0; j < width; j++)
+          largest = std::fmax(largest, std::fabs(dx[static_cast<size_t>(i * width + j)]));
         for (int32_t j = 0; j < width; j++) {
           const double *xs = &dx[static_cast<size_t>(i) * static_cast<size_t>(width)];
           double wj =
               dw[m][static_cast<size_t>(o) * static_cast<size_t>(width) + static_cast<size_t>(j)];
           sum += wj * xs[j];
           size += std::fabs(wj * xs[j]);
+          if (dtype == FOVEA_F16 && HALVES)
+            rounding += std::fabs(wj) * (std::fabs(xs[j]) * HALF + largest * HALF_TINY);
           if (dtype == FOVEA_BF16) rounding += std::fabs(wj * xs[j]) * 0x1p-8;
           if (dtype == FOVEA_Q8_0 || dtype == FOVEA_Q4_0) {
             if (j % 32 == 0) {
@@ -353,7 +166,7 @@ void linear(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width,
     alone.tensors.front() = &one;
     alone.tensors.back() = &out;
     if (add) alone.tensors[3] = &rest;
-    if (execute(kernel, alone.args(), 1) != FOVEA_OK) return fail("a row alone failed");
+    if (execute(kernel, alone, 1) != FOVEA_OK) return fail("a row alone failed");
     if (memcmp(out.data(), all.data() + GUARD + static_cast<size_t>(i) * out.bytes(),
                out.bytes()) != 0)
       return fail("row " + std::to_string(i) + " alone has other bits");
@@ -362,7 +175,7 @@ void linear(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width,
 
 // ---- elementwise and norms ----
 
-void elementwise(int32_t kernel, const fovea_cpu_kernel &k, int32_t t, int32_t width, bool cut) {
+void elementwise(int32_t kernel, const Line &k, int32_t t, int32_t width, bool cut) {
   std::string op = k.op;
   Buffer a(FOVEA_F32, {t, width}), b(FOVEA_F32, {t, width}), g(FOVEA_F32, {width}),
       h(FOVEA_F32, {width}), y(FOVEA_F32, {t, width});
@@ -475,7 +288,7 @@ void take_rows(int32_t kernel) {
   }
 }
 
-void embed(int32_t kernel, const fovea_cpu_kernel &k) {
+void embed(int32_t kernel, const Line &k) {
   std::vector<std::string> type = types(k.signature);
   bool with_image = type[2] == "f32";
   Buffer ids(FOVEA_I32, {5}), table(code(type[1]), {9, 96}), image(FOVEA_F32, {3, 96}),
@@ -534,26 +347,30 @@ void concat_rows(int32_t kernel) {
 
 // One head of one row against n keys; `at` gives the first element of each.
 void attend(Call &c, const double *q, const std::vector<double> &k, const std::vector<double> &v,
-            const std::vector<size_t> &at, size_t width, double scale) {
+            const std::vector<size_t> &at, size_t width, double scale, bool halves) {
   std::vector<double> score(at.size());
-  double top = -INFINITY, error = 0, total = 0;
+  double top = -INFINITY, error = 0, total = 0, largest = 0;
+  for (size_t i = 0; i < width; i++) largest = std::fmax(largest, std::fabs(q[i]));
   for (size_t j = 0; j < at.size(); j++) {
-    double size = 0;
+    double size = 0, rounding = 0;
     for (size_t i = 0; i < width; i++) {
       score[j] += q[i] * k[at[j] + i] * scale;
       size += std::fabs(q[i] * k[at[j] + i] * scale);
+      rounding += (std::fabs(q[i]) * HALF + largest * HALF_TINY) * std::fabs(k[at[j] + i] * scale);
     }
     top = std::fmax(top, score[j]);
-    error = std::fmax(error, (static_cast<double>(width) + 3) * U * size);
+    error = std::fmax(error, (static_cast<double>(width) + 3) * U * size + (halves ? rounding : 0));
   }
   for (double s : score) total += std::exp(s - top);
-  double common = std::expm1(2 * error) + 0x1p-19 + (2. * static_cast<double>(at.size()) + 8) * U;
+  double common = std::expm1(2 * error) + 0x1p-19 + (2. * static_cast<double>(at.size()) + 8) * U +
+                  (halves ? 2 * HALF : 0);
   for (size_t i = 0; i < width; i++) {
     double y = 0, bound = 0;
     for (size_t j = 0; j < at.size(); j++) {
       double w = std::exp(score[j] - top) / total;
       y += w * v[at[j] + i];
-      bound += w * std::fabs(v[at[j] + i]) * (common + 2 * U * (top - score[j]));
+      bound += std::fabs(v[at[j] + i]) *
+               (w * (common + 2 * U * (top - score[j])) + (halves ? HALF_TINY / total : 0));
     }
     c.want.push_back(y);
     c.bound.push_back(bound);
@@ -575,7 +392,7 @@ void attention(int32_t kernel, int32_t n, int32_t heads, int32_t width, double s
       std::vector<size_t> at;
       for (int32_t j = 0; j < n; j++) at.push_back(static_cast<size_t>((j * heads + h) * width));
       attend(c, &dq[static_cast<size_t>((t * heads + h) * width)], dk, dv, at,
-             static_cast<size_t>(width), c.attributes[0]);
+             static_cast<size_t>(width), c.attributes[0], false);
     }
   }
   check(kernel, c);
@@ -583,7 +400,7 @@ void attention(int32_t kernel, int32_t n, int32_t heads, int32_t width, double s
 
 const int32_t PAGES[] = {4, 2, 0, 6, 5, 1};  // two sequences of up to three pages
 
-void paged(int32_t kernel, const fovea_cpu_kernel &k, int32_t width, int32_t places) {
+void paged(int32_t kernel, const Line &k, int32_t width, int32_t places) {
   int32_t dtype = code(types(k.signature)[1]);
   const int32_t rows = 5, heads = 4, key_heads = 2;
   Buffer q(FOVEA_F32, {rows, heads, width}), keys(dtype, {7, key_heads, places, width}),
@@ -610,7 +427,7 @@ void paged(int32_t kernel, const fovea_cpu_kernel &k, int32_t width, int32_t pla
             ((page * key_heads + h * key_heads / heads) * places + j % places) * width));
       }
       attend(c, &dq[static_cast<size_t>((t * heads + h) * width)], dk, dv, at,
-             static_cast<size_t>(width), c.attributes[0]);
+             static_cast<size_t>(width), c.attributes[0], HALVES && dtype == FOVEA_F16);
     }
   }
   check(kernel, c);
@@ -625,7 +442,7 @@ void paged(int32_t kernel, const fovea_cpu_kernel &k, int32_t width, int32_t pla
   for (int32_t bad : {7, -1, INT32_MAX}) spoil(pages, 1, bad);
 }
 
-void kv_append(int32_t kernel, const fovea_cpu_kernel &k, int32_t width) {
+void kv_append(int32_t kernel, const Line &k, int32_t width) {
   int32_t dtype = code(types(k.signature)[0]);
   const int32_t rows = 4, heads = 3, places = 5;
   Buffer cache(dtype, {7, heads, places, width}), x(FOVEA_F32, {rows, heads, width}),
@@ -663,44 +480,13 @@ void kv_append(int32_t kernel, const fovea_cpu_kernel &k, int32_t width) {
   for (int32_t bad : {7, -1}) spoil(pages, 3, bad);
 }
 
-// Loops of the pool, many and short, with more threads than cores: the sum of a tensor's rows must always be whole.
-void stress() {
-  current = "pool";
-  Buffer a(FOVEA_F32, {64, 40}), b(FOVEA_F32, {64, 40}), y(FOVEA_F32, {64, 40});
-  a.random(1);
-  b.random(1);
-  Call c;
-  c.tensors = {&a, &b, &y};
-  std::vector<uint8_t> args = c.args();
-  int32_t kernel = -1;
-  for (int32_t i = 0; i < fovea_cpu_kernel_count(); i++) {
-    fovea_cpu_kernel k;
-    fovea_cpu_kernel_at(i, &k);
-    if (!strcmp(k.op, "add") && k.tier == FOVEA_CPU_SCALAR) kernel = i;
-  }
-  std::vector<fovea_cpu_step> steps(200, fovea_cpu_step{kernel, args.data()});
-  for (int threads : {2, 5}) {
-    fovea_cpu *cpu = nullptr;
-    if (fovea_cpu_open(threads, &cpu) != FOVEA_OK) return fail("no context");
-    for (int i = 0; i < 10; i++) {
-      memset(y.data(), 0, y.bytes());
-      if (fovea_cpu_run(cpu, steps.data(), 200, nullptr, 0, nullptr) != FOVEA_OK)
-        fail("a run failed");
-      for (int64_t j = 0; j < y.count(); j++)
-        if (y.f32()[j] != a.f32()[j] + b.f32()[j]) return fail("an element is missing");
-    }
-    fovea_cpu_close(cpu);
-  }
-}
-
 }  // namespace
 
 int main() {
   int checked = 0;
-  for (int32_t i = 0; i < fovea_cpu_kernel_count(); i++) {
-    fovea_cpu_kernel k;
-    if (fovea_cpu_kernel_at(i, &k) != FOVEA_OK) return 1;
-    if (k.tier > fovea_cpu_best_tier()) continue;
+  for (int32_t i = 0; i < line_count(); i++) {
+    Line k;
+    if (!line_at(i, k)) continue;
     std::string op = k.op;
     current = op + " " + k.signature + " " + k.variant;
     checked++;
@@ -744,7 +530,7 @@ int main() {
       fail("has no test");
     }
   }
-  stress();
+  more_tests();
   printf("%d kernels, %d failures\n", checked, failures);
   return failures != 0 || checked == 0;
 }

@@ -18,8 +18,9 @@ void run(Launch &l, const void *args) {
                pairs,     a->neighbours != 0, l.rows(a->x), {}};
   for (int i = 0; i < pairs; i++)
     p.turns[i] = a->scale * pow(a->theta, -static_cast<double>(i) / pairs) / PI;
-  // A block takes some 2048 pairs: few enough blocks that computing the sines in each costs little.
-  l.launch(row, rows_by_pieces(a->x.dim[0], int64_t{p.heads} * pairs, 2048), 256, 0, p);
+  // The more pairs a block takes, the less its sines cost beside them; with few rows there are blocks to spare.
+  int64_t piece = a->x.dim[0] < l.device.multiprocessors ? 256 : 2048;
+  l.launch(row, rows_by_pieces(a->x.dim[0], int64_t{p.heads} * pairs, piece), 256, 0, p);
 }
 
 const char *rejects_rope(const DeviceInfo &, const void *args) {

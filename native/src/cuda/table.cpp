@@ -20,8 +20,18 @@ namespace fovea {
 // The lists of kernel lines. For one op and signature the plainest kernel comes first, the best last.
 // clang-format off
 #define FOVEA_OPS(X) \
-  X(patchify) X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(rope) X(kv_append) \
-  X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows)
+  X(patchify) \
+  X(concat_rows) \
+  X(embed) \
+  X(layer_norm) \
+  X(rms_norm) \
+  X(rope) \
+  X(kv_append) \
+  X(quick_gelu) \
+  X(gelu) \
+  X(silu_mul) \
+  X(add) \
+  X(take_rows)
 // clang-format on
 
 #define DECLARE(list) extern const KernelList list;
@@ -252,10 +262,29 @@ void Launch::enqueue(const FunctionLine &function, Grid grid, int threads, int s
 
 namespace {
 
-// Bytes of quants in a block; 0 for a type without blocks.
-int64_t quants_bytes(int32_t dtype) {
-  return dtype == FOVEA_Q4_0 ? FOVEA_BLOCK / 2 : dtype == FOVEA_Q8_0 ? FOVEA_BLOCK : 0;
+template <class Block>
+void split(const void *blocks, int64_t count, void *quants, void *scales) {
+  auto *from = static_cast<const Block *>(blocks);
+  auto *q = static_cast<uint8_t *>(quants);
+  auto *d = static_cast<uint8_t *>(scales);
+  for (int64_t i = 0; i < count; i++) {
+    memcpy(q + i * static_cast<int64_t>(sizeof from->q), from[i].q, sizeof from->q);
+    memcpy(d + i * 2, &from[i].d, 2);
+  }
 }
+
+template <class Block>
+void join(const void *quants, const void *scales, int64_t count, void *blocks) {
+  auto *q = static_cast<const uint8_t *>(quants);
+  auto *d = static_cast<const uint8_t *>(scales);
+  auto *to = static_cast<Block *>(blocks);
+  for (int64_t i = 0; i < count; i++) {
+    memcpy(to[i].q, q + i * static_cast<int64_t>(sizeof to->q), sizeof to->q);
+    memcpy(&to[i].d, d + i * 2, 2);
+  }
+}
+
+bool block_type(int32_t dtype) { return dtype == FOVEA_Q4_0 || dtype == FOVEA_Q8_0; }
 
 }  // namespace
 }  // namespace fovea
@@ -352,28 +381,16 @@ FOVEA_EXPORT int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step 
 
 FOVEA_EXPORT int32_t fovea_cuda_split_blocks(int32_t dtype, const void *blocks, int64_t count,
                                              void *quants, void *scales) {
-  auto size = static_cast<size_t>(quants_bytes(dtype));
-  if (!size || count < 0 || (count > 0 && (!blocks || !quants || !scales))) return FOVEA_E_ARGUMENT;
-  auto *from = static_cast<const uint8_t *>(blocks);
-  auto *q = static_cast<uint8_t *>(quants);
-  auto *d = static_cast<uint8_t *>(scales);
-  for (int64_t i = 0; i < count; i++, from += 2 + size, q += size, d += 2) {
-    memcpy(d, from, 2);
-    memcpy(q, from + 2, size);
-  }
+  if (!block_type(dtype) || count < 0 || (count > 0 && (!blocks || !quants || !scales)))
+    return FOVEA_E_ARGUMENT;
+  (dtype == FOVEA_Q4_0 ? split<fovea_q4_0> : split<fovea_q8_0>)(blocks, count, quants, scales);
   return FOVEA_OK;
 }
 
 FOVEA_EXPORT int32_t fovea_cuda_join_blocks(int32_t dtype, const void *quants, const void *scales,
                                             int64_t count, void *blocks) {
-  auto size = static_cast<size_t>(quants_bytes(dtype));
-  if (!size || count < 0 || (count > 0 && (!blocks || !quants || !scales))) return FOVEA_E_ARGUMENT;
-  auto *q = static_cast<const uint8_t *>(quants);
-  auto *d = static_cast<const uint8_t *>(scales);
-  auto *to = static_cast<uint8_t *>(blocks);
-  for (int64_t i = 0; i < count; i++, to += 2 + size, q += size, d += 2) {
-    memcpy(to, d, 2);
-    memcpy(to + 2, q, size);
-  }
+  if (!block_type(dtype) || count < 0 || (count > 0 && (!blocks || !quants || !scales)))
+    return FOVEA_E_ARGUMENT;
+  (dtype == FOVEA_Q4_0 ? join<fovea_q4_0> : join<fovea_q8_0>)(quants, scales, count, blocks);
   return FOVEA_OK;
 }

@@ -1,0 +1,152 @@
+// libfovea_cuda against a fake driver (fake_driver.c): modules and their kernels as nvcc built them, the shape of a launch, what
+// is said when the driver refuses. Argument: the folder of the *.usage files. Where there is a cuda.h, driver.h is held to it.
+
+#include "cuda/driver.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "fovea/cuda.h"
+
+#if __has_include(<cuda.h>)
+#include <cuda.h>
+namespace {
+using Ours = fovea::CUlaunchConfig;
+using Attribute = fovea::CUlaunchAttribute;
+#define SAME(type, ours, field) static_assert(offsetof(::type, field) == offsetof(ours, field))
+SAME(CUlaunchConfig, Ours, gridDimX);
+SAME(CUlaunchConfig, Ours, gridDimZ);
+SAME(CUlaunchConfig, Ours, blockDimX);
+SAME(CUlaunchConfig, Ours, blockDimZ);
+SAME(CUlaunchConfig, Ours, sharedMemBytes);
+SAME(CUlaunchConfig, Ours, hStream);
+SAME(CUlaunchConfig, Ours, attrs);
+SAME(CUlaunchConfig, Ours, numAttrs);
+SAME(CUlaunchAttribute, Attribute, id);
+SAME(CUlaunchAttribute, Attribute, value.clusterDim);
+SAME(CUlaunchAttribute, Attribute, value.programmaticStreamSerializationAllowed);
+static_assert(sizeof(::CUlaunchConfig) == sizeof(Ours));
+static_assert(sizeof(::CUlaunchAttribute) == sizeof(Attribute));
+#define EQUAL(name) static_assert(static_cast<int>(::name) == static_cast<int>(fovea::name))
+EQUAL(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+EQUAL(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
+EQUAL(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+EQUAL(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+EQUAL(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+EQUAL(CU_FUNC_ATTRIBUTE_PTX_VERSION);
+EQUAL(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+EQUAL(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
+EQUAL(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
+}  // namespace
+#endif
+
+extern "C" {
+extern int fake_current, fake_loaded, fake_launches, fake_fails;
+extern const char *fake_kernel;
+extern unsigned fake_config[8];
+extern void *fake_stream;
+}
+
+namespace {
+
+int failures = 0;
+
+void expect(bool holds, const char *what, int line) {
+  if (holds) return;
+  printf("%s:%d: %s does not hold\n", __FILE__, line, what);
+  failures++;
+}
+#define CHECK(condition) expect(condition, #condition, __LINE__)
+
+// The kernels that ptxas compiled, each name ended by NUL, and one more at the end.
+std::string kernels_of(const std::string &usage) {
+  std::ifstream file(usage);
+  std::string names, text;
+  while (std::getline(file, text)) {
+    if (text.find("Compiling entry function") == std::string::npos) continue;
+    size_t from = text.find('\'') + 1;
+    names += text.substr(from, text.find('\'', from) - from) + '\0';
+  }
+  return names + '\0';
+}
+
+fovea_tensor matrix(void *data, int32_t rows, int32_t columns) {
+  return {data, nullptr, FOVEA_F32, 2, {rows, columns, 1, 1}};
+}
+
+void run(const std::string &folder) {
+  std::vector<std::string> names;
+  std::vector<fovea_cuda_module> modules;
+  for (int32_t i = 0; i < fovea_cuda_module_count(); i++)
+    names.push_back(kernels_of(folder + "/" + fovea_cuda_module_at(i) + ".usage"));
+  for (int32_t i = 0; i < fovea_cuda_module_count(); i++) {
+    const std::string &name = names[static_cast<size_t>(i)];
+    modules.push_back({fovea_cuda_module_at(i), name.data(), static_cast<int64_t>(name.size())});
+  }
+  auto count = static_cast<int32_t>(modules.size());
+  int32_t error = 0;
+  char message[300] = "";
+  fovea_cuda *cuda = nullptr;
+  auto open = [&] {
+    return fovea_cuda_open(modules.data(), count, &error, &cuda, message, sizeof message);
+  };
+
+  fake_current = 0;
+  CHECK(open() == FOVEA_E_UNSUPPORTED && strstr(message, "CUDA_ERROR_OF_THE_TEST"));
+  fake_current = 1;
+  const fovea_cuda_module last = modules.back();
+  modules.back().name = "other";
+  CHECK(open() == FOVEA_E_ARGUMENT && strstr(message, "no image") && strstr(message, last.name));
+  modules.back() = {last.name, "broken", 7};
+  CHECK(open() == FOVEA_E_UNSUPPORTED && strstr(message, "CUDA_ERROR_INVALID_IMAGE"));
+  modules.back() = {last.name, "something__else\0", 17};
+  CHECK(open() == FOVEA_E_ARGUMENT && strstr(message, "has no kernel"));
+  modules.back() = last;
+  CHECK(fake_loaded == 0 && cuda == nullptr);
+
+  int32_t status = open();
+  if (status != FOVEA_OK) printf("%s\n", message);
+  CHECK(status == FOVEA_OK && fake_loaded == count);
+  if (status != FOVEA_OK) return;
+
+  alignas(16) static float memory[3 * 4 * 1000];
+  fovea_add_args add{};
+  add.a = matrix(memory, 4, 1000);
+  add.b = matrix(memory + 4000, 4, 1000);
+  add.y = matrix(memory + 8000, 4, 1000);
+  fovea_cuda_step steps[2] = {{-1, &add}, {-1, &add}};
+  for (int32_t i = 0; i < fovea_cuda_kernel_count(); i++) {
+    fovea_cuda_kernel k;
+    if (fovea_cuda_kernel_at(i, &k) == FOVEA_OK && !strcmp(k.op, "add"))
+      steps[0].kernel = steps[1].kernel = i;
+  }
+  int32_t failed = -1;
+  auto enqueue = [&] {
+    return fovea_cuda_enqueue(cuda, steps, 2, nullptr, 0, &failed, &failed, message,
+                              sizeof message);
+  };
+  CHECK(enqueue() == FOVEA_OK && fake_launches == 2);
+  CHECK(fake_kernel && !strcmp(fake_kernel, "add__four"));
+  CHECK(fake_config[0] == 4 && fake_config[1] == 1 && fake_config[2] == 1);
+  CHECK(fake_config[3] == 256 && fake_config[4] == 1 && fake_config[5] == 1);
+  CHECK(fake_config[6] == 0 && fake_config[7] == 0 && fake_stream == &failed);
+  add.b.data = memory + 3999;
+  CHECK(enqueue() == FOVEA_OK && !strcmp(fake_kernel, "add__one") && fake_config[0] == 16);
+  fake_fails = 700;
+  CHECK(enqueue() == FOVEA_E_UNSUPPORTED && failed == 0 && fake_launches == 4);
+  CHECK(strstr(message, "step 0, add (four), kernel add__one: CUDA_ERROR_OF_THE_TEST"));
+  fovea_cuda_close(cuda);
+  CHECK(fake_loaded == 0);
+}
+
+}  // namespace
+
+int main(int, char **arguments) {
+  run(arguments[1]);
+  printf("%s\n", failures ? "FAILED" : "passed");
+  return failures != 0;
+}

@@ -1,0 +1,91 @@
+/*
+ * A libcuda.so.1 for tests on machines without one: modules are NUL-separated lists of kernel names, launches are counted and
+ * the last one is kept. As old as CUDA 12.0: cuFuncGetParamInfo is not there.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
+
+EXPORT int fake_current = 1; /* whether a context is current */
+EXPORT int fake_loaded = 0;  /* modules loaded and not unloaded */
+EXPORT int fake_launches = 0;
+EXPORT int fake_fails = 0; /* what the next launches return */
+EXPORT const char *fake_kernel = NULL;
+EXPORT unsigned fake_config[8]; /* grid, block, shared memory, attributes */
+EXPORT void *fake_stream = NULL;
+
+EXPORT int cuCtxGetDevice(int *device) {
+  *device = 0;
+  return fake_current ? 0 : INVALID_CONTEXT;
+}
+
+EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  (void)device;
+  *value = attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 16 ? 132 : 232448;
+  return 0;
+}
+
+EXPORT int cuModuleLoadData(void **module, const void *image) {
+  *module = (void *)(uintptr_t)image;
+  if (!strcmp(image, "broken")) return 200;
+  fake_loaded++;
+  return 0;
+}
+
+EXPORT int cuModuleUnload(void *module) {
+  (void)module;
+  fake_loaded--;
+  return 0;
+}
+
+EXPORT int cuModuleGetFunction(void **function, void *module, const char *name) {
+  const char *known = module;
+  for (; *known; known += strlen(known) + 1) {
+    if (!strcmp(known, name)) {
+      *function = (void *)(uintptr_t)known;
+      return 0;
+    }
+  }
+  return NOT_FOUND;
+}
+
+EXPORT int cuFuncGetAttribute(int *value, int attribute, void *function) {
+  (void)attribute, (void)function;
+  *value = 90;
+  return 0;
+}
+
+EXPORT int cuFuncSetAttribute(void *function, int attribute, int value) {
+  (void)function;
+  return attribute == 8 && value > 48 * 1024 && value <= 232448 ? 0 : INVALID_VALUE;
+}
+
+EXPORT int cuLaunchKernelEx(const void *config, void *function, void **params, void **extra) {
+  const unsigned *words = config;
+  if (fake_fails) return fake_fails;
+  if (!params[0] || extra) return INVALID_VALUE;
+  memcpy(fake_config, words, 7 * sizeof *words);
+  memcpy(&fake_stream, (const char *)config + 32, sizeof fake_stream);
+  memcpy(&fake_config[7], (const char *)config + 48, sizeof *words);
+  fake_kernel = function;
+  fake_launches++;
+  return 0;
+}
+
+EXPORT int cuGetErrorName(int error, const char **text) {
+  *text = error == 200         ? "CUDA_ERROR_INVALID_IMAGE"
+          : error == NOT_FOUND ? "CUDA_ERROR_NOT_FOUND"
+                               : "CUDA_ERROR_OF_THE_TEST";
+  return 0;
+}
+
+EXPORT int cuGetErrorString(int error, const char **text) {
+  (void)error;
+  *text = "an explanation";
+  return 0;
+}
