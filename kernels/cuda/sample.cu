@@ -248,10 +248,11 @@ struct Walk {
       // In case this is the last chunk.
       uint64_t last_key = shared.keys[count - 1];
       __syncthreads();
-      if (shared.found) {
-        with = shared.found_sum;
-        return id_of(shared.found_key);
-      }
+      bool here = shared.found;
+      uint64_t found = here ? shared.found_key : 0;
+      if (here) with = shared.found_sum;
+      __syncthreads();
+      if (here) return id_of(found);
       uint64_t so_far = sum_above + chunk_sum;
       if (!next(shared)) {
         // Stay within the tokens there are: the walk starts anew when asked again.
