@@ -45,14 +45,16 @@ struct Bytes {
   const uint16_t *scales;
   FOVEA_DEVICE explicit Bytes(const EmbedParams &p)
       : quants(static_cast<const int8_t *>(p.table)), scales(p.scales) {}
+  static FOVEA_DEVICE float value(float d, uint32_t low_byte) {
+    return d * static_cast<float>(static_cast<int8_t>(low_byte));
+  }
   FOVEA_DEVICE float at(int64_t i) const {
     return f16_to_f32(scales[i / FOVEA_BLOCK]) * static_cast<float>(quants[i]);
   }
   FOVEA_DEVICE float4 four(int64_t i) const {
     float d = f16_to_f32(scales[i / FOVEA_BLOCK]);
-    char4 q = *reinterpret_cast<const char4 *>(quants + i);
-    return make_float4(d * static_cast<float>(q.x), d * static_cast<float>(q.y),
-                       d * static_cast<float>(q.z), d * static_cast<float>(q.w));
+    uint32_t q = *reinterpret_cast<const uint32_t *>(quants + i);
+    return make_float4(value(d, q), value(d, q >> 8), value(d, q >> 16), value(d, q >> 24));
   }
 };
 

@@ -21,12 +21,12 @@
 
 // The same, and how many blocks a multiprocessor should hold at once: leave to take registers, where the compiler by itself
 // would rather spill a few for the sake of one block more.
-#define FOVEA_KERNEL_BLOCKS(name, Params, threads, blocks)               \
+#define FOVEA_KERNEL_BLOCKS(name, Params, threads, blocks)      \
   extern "C" __global__ void __launch_bounds__(threads, blocks) \
       name(const __grid_constant__ Params p)
 
-// T name[count], one per block.
-#define FOVEA_SHARED(T, name, count) __shared__ T name[count]
+// T name[count], one per block, aligned to 16 bytes (more if T is).
+#define FOVEA_SHARED(T, name, count) __shared__ __align__(16) T name[count]
 
 // uint8_t *name: the dynamic shared memory of the launch, 128-byte aligned.
 #define FOVEA_SHARED_BYTES(name) extern __shared__ __align__(128) uint8_t name[]

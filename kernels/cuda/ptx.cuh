@@ -264,8 +264,7 @@ FOVEA_DEVICE int load_acquire(const int *global) {
 }
 
 FOVEA_DEVICE void store_release(int *global, int v) {
-  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(__cvta_generic_to_global(global)),
-               "r"(v)
+  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(__cvta_generic_to_global(global)), "r"(v)
                : "memory");
 }
 

@@ -45,7 +45,7 @@ EQUAL(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
 #endif
 
 extern "C" {
-extern int fake_current, fake_loaded, fake_launches, fake_fails;
+extern int fake_current, fake_capability, fake_loaded, fake_launches, fake_fails;
 extern const char *fake_kernel;
 extern unsigned fake_config[8];
 extern void *fake_stream;
@@ -98,6 +98,9 @@ void run(const std::string &folder) {
   fake_current = 0;
   CHECK(open() == FOVEA_E_UNSUPPORTED && strstr(message, "CUDA_ERROR_OF_THE_TEST"));
   fake_current = 1;
+  fake_capability = 75;
+  CHECK(open() == FOVEA_E_UNSUPPORTED && strstr(message, "7.5"));
+  fake_capability = 90;
   const fovea_cuda_module last = modules.back();
   modules.back().name = "other";
   CHECK(open() == FOVEA_E_ARGUMENT && strstr(message, "no image") && strstr(message, last.name));

@@ -12,7 +12,8 @@
 enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
 
 EXPORT int fake_current = 1; /* whether a context is current */
-EXPORT int fake_loaded = 0;  /* modules loaded and not unloaded */
+EXPORT int fake_capability = 90;
+EXPORT int fake_loaded = 0; /* modules loaded and not unloaded */
 EXPORT int fake_launches = 0;
 EXPORT int fake_fails = 0; /* what the next launches return */
 EXPORT const char *fake_kernel = NULL;
@@ -26,7 +27,10 @@ EXPORT int cuCtxGetDevice(int *device) {
 
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
   (void)device;
-  *value = attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 16 ? 132 : 232448;
+  *value = attribute == 75   ? fake_capability / 10
+           : attribute == 76 ? fake_capability % 10
+           : attribute == 16 ? 132
+                             : 232448;
   return 0;
 }
 

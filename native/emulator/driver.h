@@ -1,0 +1,43 @@
+// The emulated device as the host sees it: kernels by name, launches. fovea_emulator_* of fovea/cuda.h stand beside it.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace fovea::emulator {
+
+struct Extent {
+  unsigned x = 1, y = 1, z = 1;
+  uint64_t count() const { return uint64_t{x} * y * z; }
+};
+
+// A kernel; FOVEA_KERNEL makes one, static, which enlists itself.
+struct Function {
+  Function(const char *name, size_t params_bytes, int threads, void (*run)(const void *params));
+  const char *const name;
+  const size_t params_bytes;
+  const int threads;  // in the largest block
+  void (*const run)(const void *params);
+  const Function *const next;
+  mutable int dynamic_shared_bytes = 48 << 10;  // as much as a launch may ask for
+};
+
+const Function *find(const char *name);  // nullptr: there is none
+
+struct Launch {
+  Extent grid, block;
+  size_t shared_bytes = 0;  // dynamic
+  bool overlap = false;     // with the kernel before, until pdl_wait()
+  int cluster = 1;          // blocks along x
+};
+
+// Runs the kernel, or records it if the stream is capturing. nullptr, or why no device would launch it; what goes wrong inside
+// the kernel is said by fovea_emulator_synchronize.
+const char *launch(const Function &function, const Launch &how, const void *params, void *stream);
+
+// Of the open device.
+int capability();       // 90 for 9.0; 0: none is open
+int multiprocessors();  // as told
+int shared_bytes();     // most shared memory of a block, by opt-in
+
+}  // namespace fovea::emulator

@@ -1,0 +1,38 @@
+// Global memory of the emulated device: one reserved range of addresses, in which allocations lie with gaps between them, and
+// beside it a byte for every 16 that says how many of them a kernel may touch.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <string>
+
+namespace fovea::emulator {
+
+struct Memory {
+  static uintptr_t base;
+  static size_t bytes;
+  static const uint8_t *valid;  // of each 16 bytes: how many from the first are allocated
+
+  // Whether the address is global memory at all, allocated or not.
+  static bool contains(uintptr_t address) { return address - base < bytes; }
+
+  // Whether all of [address, address + size) is allocated; size <= 16 and the range contains the address.
+  static bool allows(uintptr_t address, size_t size) {
+    size_t offset = address - base;
+    size_t last = (offset & 15) + size;
+    if (last <= 16) return last <= valid[offset >> 4];
+    return valid[offset >> 4] == 16 && last - 16 <= valid[(offset >> 4) + 1];
+  }
+  static bool allows_range(uintptr_t address, size_t size);
+
+  static void *allocate(size_t bytes);  // nullptr: no room
+  static bool free(void *memory);       // false: not a live allocation
+  static void free_all();
+  static int64_t live(int64_t *bytes);
+
+  // Where an address lies, for an error line: "8 bytes past the end of an allocation of 1024 bytes".
+  static std::string describe(uintptr_t address);
+};
+
+}  // namespace fovea::emulator
