@@ -4,11 +4,13 @@
 # kernels/cuda/<name>.cu
 set(CUDA_KERNELS
     add
+    attention
     concat_rows
     embed
     gelu
     kv_append
     layer_norm
+    paged_attention
     patchify
     quick_gelu
     rms_norm
@@ -18,11 +20,13 @@ set(CUDA_KERNELS
 # native/src/cuda/<name>.cpp
 set(CUDA_LAUNCHERS
     add
+    attention
     concat_rows
     embed
     gelu
     kv_append
     layer_norm
+    paged_attention
     patchify
     quick_gelu
     rms_norm
@@ -130,5 +134,9 @@ if(FOVEA_TESTS)
     target_include_directories(cuda_kernel_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
     target_link_libraries(cuda_kernel_test PRIVATE fovea_cuda_emulated)
     add_test(NAME cuda_kernel_test COMMAND cuda_kernel_test)
+    add_executable(cuda_attention_test test/cuda_attention_test.cpp)
+    target_include_directories(cuda_attention_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+    target_link_libraries(cuda_attention_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_attention_test COMMAND cuda_attention_test)
   endif()
 endif()

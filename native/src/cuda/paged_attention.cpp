@@ -12,9 +12,6 @@ constexpr int TILES_BYTES = 2 * 2 * 64 * W * 2;
 // Rows up to which parts of the context are dealt out; above, tiles of rows share what they read.
 constexpr int FEW = 16;
 
-// Counters lie at the start of the scratch memory, where every kernel that counts has its own and leaves them zero.
-constexpr int64_t COUNTER_BYTES = 64 * 1024;
-
 Module file{"paged_attention"};
 Function<PagedAttentionParams> plain[2] = {{file, "paged_attention_f32__plain"},
                                            {file, "paged_attention_f16__plain"}};
@@ -81,16 +78,15 @@ int64_t parts(const Args *a) { return int64_t{a->q.dim[0]} * a->q.dim[1] * SPLIT
 
 void run_split(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
-  auto *sums = reinterpret_cast<float *>(l.scratch + COUNTER_BYTES);
-  SplitParams p{params(l, a), sums, sums + parts(a) * a->q.dim[2],
-                reinterpret_cast<int32_t *>(l.scratch)};
+  auto *sums = reinterpret_cast<float *>(l.scratch);
+  SplitParams p{params(l, a), sums, sums + parts(a) * a->q.dim[2], l.counters};
   l.launch(split[a->k.dtype == FOVEA_F16][a->q.dim[2] == 128][sharing(a) > 1][!p.a.aligned],
            Grid(SPLIT_PARTS, groups(a), a->q.dim[0]), 128, 0, p);
 }
 
 int64_t split_scratch(const DeviceInfo &, const void *args) {
   auto *a = static_cast<const Args *>(args);
-  return COUNTER_BYTES + parts(a) * (a->q.dim[2] + 2) * 4;
+  return parts(a) * (a->q.dim[2] + 2) * 4;
 }
 
 const char *rejects_plain(const DeviceInfo &, const void *args) {
@@ -121,7 +117,7 @@ const char *rejects_split(const DeviceInfo &device, const void *args) {
   auto *a = static_cast<const Args *>(args);
   if (const char *why = rejects_fast(device, a)) return why;
   if (a->q.dim[0] > FEW) return "for up to 16 rows";
-  if (a->q.dim[0] * groups(a) * 4 > COUNTER_BYTES || groups(a) > 65535) return "too many heads";
+  if (a->q.dim[0] * groups(a) > COUNTERS || groups(a) > 65535) return "too many heads";
   return nullptr;
 }
 

@@ -343,8 +343,6 @@ int main() {
     vision("tf32_parts", c, seed++);
 
   for (bool half : {false, true}) {
-    const char *odd = "offset";
-    (void)odd;
     paged("plain", {half, 4, 2, 20, 4, 9, {0, 35, 7}, {2, 1, 0}, 1, 4}, seed++);
     paged("plain", {half, 2, 2, 128, 32, 5, {159, 128}, {2, 2}, 1, 0}, seed++);
     bad_data("plain", half, seed++);
@@ -366,6 +364,8 @@ int main() {
       paged("split", {half, 3, 1, width, 8, 12, {95, 70, 9}, {1, 1, 0}, 6, 4}, seed++);
       paged("split", {half, 12, 2, width, 16, 9, {143, 15, 16, 66}, {2, 0, 1, 0}, 1, 0, 3}, seed++);
     }
+    // Parts must not grow with the batch.
+    paged("split", {half, 1, 1, 64, 32, 24, range(700, 10), all(1, 10), 1, 0}, seed++);
     paged("split", {half, 1, 1, 64, 32, 70, {1023, 1024, 2239}, {0, 1, 2}, 1, 0}, seed++);
   }
   bad_data("mma", true, seed++);
