@@ -4,6 +4,7 @@
 # kernels/cuda/<name>.cu
 set(CUDA_KERNELS
     add
+    advance
     attention
     concat_rows
     embed
@@ -12,14 +13,18 @@ set(CUDA_KERNELS
     layer_norm
     paged_attention
     patchify
+    put_token
     quick_gelu
     rms_norm
     rope
+    sample
     silu_mul
-    take_rows)
+    take_rows
+    token_at)
 # native/src/cuda/<name>.cpp
 set(CUDA_LAUNCHERS
     add
+    advance
     attention
     concat_rows
     embed
@@ -28,11 +33,14 @@ set(CUDA_LAUNCHERS
     layer_norm
     paged_attention
     patchify
+    put_token
     quick_gelu
     rms_norm
     rope
+    sample
     silu_mul
-    take_rows)
+    take_rows
+    token_at)
 
 set(FOVEA_CUDA_ARCHITECTURES 80 86 89 90a 100 120 CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
 set(FOVEA_CUDA_FLAGS "" CACHE STRING "More flags for nvcc, e.g. -lineinfo to profile")

@@ -17,7 +17,7 @@
 #else
 
 #define FOVEA_KERNEL(name, Params, threads) \
-  extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Params p)
+  extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Params p)
 
 // The same, and how many blocks a multiprocessor should hold at once: leave to take registers, where the compiler by itself
 // would rather spill a few for the sake of one block more.

@@ -164,5 +164,46 @@ namespace {
   return nullptr;
 }
 
+[[maybe_unused]] inline const char *check(const fovea_token_at_args &a) {
+  if (!is(a.tokens, FOVEA_I32, 2)) return "tokens must be i32 [B,Mt]";
+  if (!is(a.seq, FOVEA_I32, 1) || !is(a.pos, FOVEA_I32, 1) || !is(a.y, FOVEA_I32, 1) ||
+      !same_sizes(a.seq, a.pos) || !same_sizes(a.y, a.pos))
+    return "seq, pos and y must be i32 [T]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_sample_args &a) {
+  if (!is(a.logits, FOVEA_F32, 2)) return "logits must be f32 [R,V]";
+  int32_t rows = a.logits.dim[0];
+  if (!is(a.tokens, FOVEA_I32, 2)) return "tokens must be i32 [B,Mt]";
+  if (!is(a.seq, FOVEA_I32, 1) || !is(a.pos, FOVEA_I32, 1) || !is(a.y, FOVEA_I32, 1) ||
+      a.seq.dim[0] != rows || a.pos.dim[0] != rows || a.y.dim[0] != rows)
+    return "seq, pos and y must be i32 [R]";
+  if (!is(a.control, FOVEA_F32, 2) || a.control.dim[0] != rows || a.control.dim[1] != 5)
+    return "control must be f32 [R,5]";
+  if (!is(a.seed, FOVEA_I32, 2) || a.seed.dim[0] != rows || a.seed.dim[1] != 2)
+    return "seed must be i32 [R,2]";
+  if (a.vocabulary < 1 || a.vocabulary > a.logits.dim[1])
+    return "the vocabulary must lie within the logits";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_put_token_args &a) {
+  if (!is(a.tokens, FOVEA_I32, 2) || !is(a.y, FOVEA_I32, 2) || !same_sizes(a.tokens, a.y))
+    return "tokens and y must be i32 [B,Mt]";
+  if (a.y.data != a.tokens.data) return "the output must be tokens itself";
+  if (!is(a.ids, FOVEA_I32, 1) || !is(a.seq, FOVEA_I32, 1) || !is(a.pos, FOVEA_I32, 1) ||
+      !same_sizes(a.seq, a.ids) || !same_sizes(a.pos, a.ids))
+    return "ids, seq and pos must be i32 [T]";
+  return nullptr;
+}
+
+[[maybe_unused]] inline const char *check(const fovea_advance_args &a) {
+  if (!is(a.pos, FOVEA_I32, 1) || !is(a.y, FOVEA_I32, 1) || !same_sizes(a.pos, a.y))
+    return "pos and y must be i32 [T]";
+  if (a.y.data != a.pos.data) return "the output must be pos itself";
+  return nullptr;
+}
+
 }  // namespace
 }  // namespace fovea

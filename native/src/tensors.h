@@ -49,6 +49,9 @@ namespace {
 [[maybe_unused]] inline const int32_t *i32(const fovea_tensor &t) {
   return static_cast<const int32_t *>(t.data);
 }
+[[maybe_unused]] inline int32_t *out_i32(const fovea_tensor &t) {
+  return static_cast<int32_t *>(t.data);
+}
 
 }  // namespace
 }  // namespace fovea

@@ -45,9 +45,9 @@ EQUAL(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
 #endif
 
 extern "C" {
-extern int fake_current, fake_capability, fake_loaded, fake_launches, fake_fails;
+extern int fake_current, fake_capability, fake_ptx, fake_loaded, fake_launches, fake_fails;
 extern const char *fake_kernel;
-extern unsigned fake_config[8];
+extern unsigned fake_config[9];
 extern void *fake_stream;
 }
 
@@ -136,7 +136,8 @@ void run(const std::string &folder) {
   CHECK(fake_kernel && !strcmp(fake_kernel, "add__four"));
   CHECK(fake_config[0] == 4 && fake_config[1] == 1 && fake_config[2] == 1);
   CHECK(fake_config[3] == 256 && fake_config[4] == 1 && fake_config[5] == 1);
-  CHECK(fake_config[6] == 0 && fake_config[7] == 0 && fake_stream == &failed);
+  CHECK(fake_config[6] == 0 && fake_config[7] == 1 && fake_stream == &failed);
+  CHECK(fake_config[8] == fovea::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
   add.b.data = memory + 3999;
   CHECK(enqueue() == FOVEA_OK && !strcmp(fake_kernel, "add__one") && fake_config[0] == 16);
   fake_fails = 700;
@@ -144,6 +145,12 @@ void run(const std::string &folder) {
   CHECK(strstr(message, "step 0, add (four), kernel add__one: CUDA_ERROR_OF_THE_TEST"));
   fovea_cuda_close(cuda);
   CHECK(fake_loaded == 0);
+
+  // Code that the driver made from PTX for 8.0 has no instruction to wait with: nothing may overlap.
+  fake_fails = 0;
+  fake_ptx = 80;
+  CHECK(open() == FOVEA_OK && enqueue() == FOVEA_OK && fake_config[7] == 0);
+  fovea_cuda_close(cuda);
 }
 
 }  // namespace

@@ -14,8 +14,45 @@
 
 namespace {
 
+// Takes these arguments, and none with a tensor that makes no sense in them.
+bool judge(int32_t kernel, const Call &c) {
+  Judge judge;
+  const std::vector<uint8_t> args = host_args(c);
+  if (const char *reason = judge.rejects(kernel, args)) {
+    fail(reason);
+    return false;
+  }
+  for (size_t i = 0; i < c.tensors.size(); i++) {
+    if (!c.tensors[i]) continue;
+    const Buffer &b = *c.tensors[i];
+    auto refuses = [&](const char *what, const std::function<void(fovea_tensor &)> &spoil) {
+      std::vector<uint8_t> bad = args;
+      fovea_tensor t;
+      memcpy(&t, &args[i * sizeof t], sizeof t);
+      spoil(t);
+      memcpy(&bad[i * sizeof t], &t, sizeof t);
+      if (!judge.rejects(kernel, bad)) fail("takes tensor " + std::to_string(i) + " with " + what);
+    };
+    auto rank = static_cast<int32_t>(b.dims.size());
+    for (int32_t r : {0, rank - 1, rank + 1, 5, -1})
+      refuses("another rank", [=](fovea_tensor &t) { t.rank = r; });
+    for (int32_t dtype :
+         {-1, int32_t{FOVEA_I32 + 1}, int32_t{b.dtype == FOVEA_I32 ? FOVEA_F32 : FOVEA_I32}})
+      refuses("another type", [=](fovea_tensor &t) { t.dtype = dtype; });
+    for (int32_t d = 0; d < rank; d++) {
+      for (int32_t size : {0, -1, INT32_MIN})
+        refuses("no size", [=](fovea_tensor &t) { t.dim[d] = size; });
+    }
+    if (rank > 1)
+      refuses("more elements than there can be", [=](fovea_tensor &t) {
+        for (int32_t d = 0; d < rank; d++) t.dim[d] = INT32_MAX;
+      });
+  }
+  return true;
+}
+
 void check(int32_t kernel, Call &c) {
-  if (const char *reason = rejects(kernel, c)) return fail(reason);
+  if (!judge(kernel, c)) return;
   Buffer &y = *c.tensors.back();
   std::vector<uint8_t> before = y.memory, first;
   for (int variation = 1; variation <= 3; variation++) {
@@ -39,9 +76,22 @@ void check(int32_t kernel, Call &c) {
     fail("wrote past the live rows");
 }
 
-void expect_range(int32_t kernel, const Call &c) {
+void expect(int32_t kernel, const Call &c, int32_t expected) {
   int32_t status = execute(kernel, c, 2);
-  if (status != FOVEA_E_RANGE) fail("an index out of range gave status " + std::to_string(status));
+  if (status != expected)
+    fail("gave status " + std::to_string(status) + ", not " + std::to_string(expected));
+}
+
+void expect_range(int32_t kernel, const Call &c) { expect(kernel, c, FOVEA_E_RANGE); }
+
+// Each bad number in turn at one place of a call is refused.
+void spoil(int32_t kernel, const Call &c, Buffer &b, int32_t i, std::vector<int32_t> all) {
+  int32_t good = b.i32()[i];
+  for (int32_t bad : all) {
+    b.i32()[i] = bad;
+    expect_range(kernel, c);
+  }
+  b.i32()[i] = good;
 }
 
 std::vector<std::string> types(const std::string &signature) {
@@ -469,15 +519,102 @@ void kv_append(int32_t kernel, const Line &k, int32_t width) {
   }
   c.bound.assign(c.want.size(), 0);
   check(kernel, c);
-  auto spoil = [&](Buffer &b, int32_t i, int32_t bad) {
-    int32_t good = b.i32()[i];
-    b.i32()[i] = bad;
+  spoil(kernel, c, pos, 1, {3 * places, -1, INT32_MAX});
+  spoil(kernel, c, seq, 1, {2, -1, INT32_MIN});
+  spoil(kernel, c, pages, 3, {7, -1});
+}
+
+// tokens [2,9] counts up from 0; rows stand at (1,8), (0,0), (1,3).
+struct Places {
+  Buffer tokens{FOVEA_I32, {2, 9}}, seq{FOVEA_I32, {3}}, pos{FOVEA_I32, {3}};
+  explicit Places(std::vector<int32_t> at) {
+    for (int32_t i = 0; i < 18; i++) tokens.i32()[i] = i;
+    const int32_t whose[] = {1, 0, 1};
+    memcpy(seq.data(), whose, sizeof whose);
+    memcpy(pos.data(), at.data(), 12);
+  }
+};
+
+void token_at(int32_t kernel) {
+  Places p({8, 0, 3});
+  Buffer y(FOVEA_I32, {3});
+  Call c;
+  c.tensors = {&p.tokens, &p.seq, &p.pos, &y};
+  c.want = {17, 0, 12};
+  c.bound.assign(3, 0);
+  check(kernel, c);
+  spoil(kernel, c, p.pos, 1, {9, -1, INT32_MAX});
+  spoil(kernel, c, p.seq, 1, {2, -1, INT32_MIN});
+}
+
+void put_token(int32_t kernel) {
+  Places p({7, -1, 3});
+  p.seq.i32()[2] = 0;
+  Buffer ids(FOVEA_I32, {3});
+  const int32_t which[] = {100, 200, 300};
+  memcpy(ids.data(), which, sizeof which);
+  Call c;
+  c.tensors = {&p.tokens, &ids, &p.seq, &p.pos, &p.tokens};
+  c.want = p.tokens.decode();
+  c.want[17] = 100;
+  c.want[4] = 300;
+  c.bound.assign(18, 0);
+  check(kernel, c);
+  spoil(kernel, c, p.pos, 0, {8, INT32_MAX});
+  spoil(kernel, c, p.seq, 2, {2, -1, INT32_MIN});
+}
+
+void advance(int32_t kernel) {
+  Buffer pos(FOVEA_I32, {3});
+  const int32_t from[] = {0, 41, 7};
+  memcpy(pos.data(), from, sizeof from);
+  int32_t live = 2;
+  pos.live = &live;
+  Call c;
+  c.tensors = {&pos, &pos};
+  c.want = {1, 42, 7};
+  c.bound.assign(3, 0);
+  check(kernel, c);
+  spoil(kernel, c, pos, 1, {INT32_MAX});
+}
+
+// What the definition says of each number of control is checked against the definition; here: the plain cases and the refusals.
+void sample(int32_t kernel) {
+  Places p({8, 0, -1});
+  Buffer logits(FOVEA_F32, {3, 50}), control(FOVEA_F32, {3, 5}), seed(FOVEA_I32, {3, 2}),
+      y(FOVEA_I32, {3});
+  logits.random(1);
+  logits.f32()[17] = 20;  // row 0: seen at (1,8), and outweighed once that is penalized
+  logits.f32()[31] = 15;
+  logits.f32()[50 + 44] = 20;  // row 1
+  logits.f32()[50 + 48] = 99;  // beyond the vocabulary
+  for (int32_t r = 0; r < 3; r++) {
+    const float greedy[] = {0, 0, 1, 0, 2};
+    memcpy(control.f32() + 5 * r, greedy, sizeof greedy);
+    seed.i32()[2 * r] = 7 * r;
+    seed.i32()[2 * r + 1] = -r;
+  }
+  Call c;
+  c.tensors = {&logits, &p.tokens, &p.seq, &p.pos, &control, &seed, &y};
+  c.attributes = {48};
+  c.whole = true;
+  c.want = {31, 44, -1};
+  c.bound.assign(3, 0);
+  check(kernel, c);
+  const float one[] = {1.5f, 1, 1, 0, 2}, sharp[] = {0.5f, 0, 0.5f, 0.1f, 1};
+  memcpy(control.f32(), one, sizeof one);
+  memcpy(control.f32() + 5, sharp, sizeof sharp);
+  check(kernel, c);
+  spoil(kernel, c, p.pos, 1, {9, INT32_MAX});
+  spoil(kernel, c, p.seq, 1, {2, -1, INT32_MIN});
+  for (int32_t i = 0; i < 5; i++) {
+    float good = control.f32()[i];
+    control.f32()[i] = NAN;
     expect_range(kernel, c);
-    b.i32()[i] = good;
-  };
-  for (int32_t bad : {3 * places, -1, INT32_MAX}) spoil(pos, 1, bad);
-  for (int32_t bad : {2, -1, INT32_MIN}) spoil(seq, 1, bad);
-  for (int32_t bad : {7, -1}) spoil(pages, 3, bad);
+    control.f32()[i] = good;
+  }
+  logits.f32()[50 + 47] = NAN;
+  expect(kernel, c, FOVEA_E_NUMBER);
 }
 
 }  // namespace
@@ -509,6 +646,14 @@ int main() {
       }
     } else if (op == "take_rows") {
       take_rows(i);
+    } else if (op == "token_at") {
+      token_at(i);
+    } else if (op == "put_token") {
+      put_token(i);
+    } else if (op == "advance") {
+      advance(i);
+    } else if (op == "sample") {
+      sample(i);
     } else if (op == "embed") {
       embed(i, k);
     } else if (op == "patchify") {

@@ -34,7 +34,8 @@ enum fovea_status {
   FOVEA_E_ARGUMENT = 1,    /* a struct or number that makes no sense */
   FOVEA_E_RANGE = 2,       /* data out of range: a token id, row, position or page */
   FOVEA_E_UNSUPPORTED = 3, /* this machine or build cannot */
-  FOVEA_E_MEMORY = 4
+  FOVEA_E_MEMORY = 4,
+  FOVEA_E_NUMBER = 5 /* a logit that is not a number */
 };
 
 /* A tensor argument. data == NULL: an optional tensor that is absent. */
@@ -157,6 +158,34 @@ typedef struct fovea_embed_args {
 typedef struct fovea_take_rows_args {
   fovea_tensor x, rows, y;
 } fovea_take_rows_args;
+
+/* token_at: tokens [B,Mt], seq [T], pos [T] i32 -> y [T] i32 = tokens[seq, pos] */
+typedef struct fovea_token_at_args {
+  fovea_tensor tokens, seq, pos, y;
+} fovea_token_at_args;
+
+/*
+ * sample: logits [R,V] f32, tokens [B,Mt], seq [R], pos [R] i32, control [R,5] f32 (temperature, top-k, top-p, min-p, penalty),
+ * seed [R,2] i32 (low word, high word) -> y [R] i32, an id below vocabulary, -1 where pos is negative. Sample.java says how; weights of temperature > 0
+ * may be computed in any precision.
+ */
+typedef struct fovea_sample_args {
+  fovea_tensor logits, tokens, seq, pos, control, seed, y;
+  int64_t vocabulary;
+} fovea_sample_args;
+
+/*
+ * put_token: tokens [B,Mt], ids [T], seq [T], pos [T] i32 -> y = tokens with ids[t] at [seq[t], pos[t] + 1] where pos[t] >= 0; y is
+ * tokens' memory
+ */
+typedef struct fovea_put_token_args {
+  fovea_tensor tokens, ids, seq, pos, y;
+} fovea_put_token_args;
+
+/* advance: pos [T] i32 -> y = pos + 1; y is pos's memory */
+typedef struct fovea_advance_args {
+  fovea_tensor pos, y;
+} fovea_advance_args;
 
 /* ---- the cpu backend ---- */
 

@@ -74,11 +74,11 @@ class Launch {
  public:
   const DeviceInfo &device;
   uint8_t *const scratch;  // as many bytes as the op's line asked for, with anything in them
-  int32_t *const
-      counters;  // COUNTERS zeros, if the op asked for scratch memory; kernels leave them zero
+  // COUNTERS zeros, if the op's line asked for scratch memory; kernels leave them zero.
+  int32_t *const counters;
 
   // Word of bad data in this step.
-  Report report() const { return {error_, step_ << 8 | FOVEA_E_RANGE}; }
+  Report report(int32_t status = FOVEA_E_RANGE) const { return {error_, step_ << 8 | status}; }
   // The rows of t that count.
   Rows rows(const fovea_tensor &t) const { return {t.live, t.dim[0], report()}; }
 
@@ -175,6 +175,9 @@ const char *rejects(const DeviceInfo &, const void *args) {
   int64_t quants = t.dtype == FOVEA_Q4_0 ? elements(t) / 2 : elements(t);
   return reinterpret_cast<const uint16_t *>(static_cast<const uint8_t *>(t.data) + quants);
 }
+
+// For kernels that begin with take_turn().
+constexpr Options OVERLAP{.overlap = true};
 
 // Whether every address is a multiple of 16, so that pieces of 16 bytes can be read and written there.
 template <class... T>

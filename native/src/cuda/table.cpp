@@ -33,7 +33,11 @@ namespace fovea {
   X(gelu) \
   X(silu_mul) \
   X(add) \
-  X(take_rows)
+  X(take_rows) \
+  X(token_at) \
+  X(sample) \
+  X(put_token) \
+  X(advance)
 // clang-format on
 
 #define DECLARE(list) extern const KernelList list;

@@ -106,10 +106,8 @@ final class Draft {
     }
     long imageTime = System.nanoTime() - start;
     Prompt prompt = new Prompt(expand(seen), seen);
-    int vocabulary = fovea.model().textVocabulary();
-    try (Decoding decoding = fovea
-        .generator()
-        .begin(prompt, generation.sampling(), vocabulary, generation.maxTokens())) {
+    try (Decoding decoding =
+        fovea.generator().begin(prompt, generation.sampling(), generation.maxTokens())) {
       start = System.nanoTime();
       boolean whole = decoding.prefill(cancellation::isCancelled);
       long promptTime = System.nanoTime() - start;

@@ -65,7 +65,13 @@ public final class Fovea implements AutoCloseable {
     // Room for one full conversation and for as much again that others may share; memory is taken
     // when it is first written.
     Runner.Sizes sizes = new Runner.Sizes(
-        context, 2 * pagesPerSequence, PAGE, kvType, Math.min(PROMPT_ROWS, context), 1);
+        context,
+        2 * pagesPerSequence,
+        PAGE,
+        kvType,
+        Math.min(PROMPT_ROWS, context),
+        1,
+        model.textVocabulary());
     this.generator = new Generator(device, model.config(), model.parameters(), sizes);
     this.pictures = new Pictures(generator.runner(), model.description().preprocessing());
     this.worker =

@@ -7,7 +7,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.fovea.error.BackendException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -36,82 +35,77 @@ import org.jspecify.annotations.Nullable;
  */
 @SuppressWarnings("restricted") // the one class that binds native code
 final class Library {
-  private static final int ABI_VERSION = 1;
-  private static final @Nullable String PROBLEM;
-  private static final @Nullable Library LOADED;
+  private static final @Nullable String PROBLEM = load();
 
-  static {
-    Library loaded = null;
-    String problem = null;
-    try {
-      loaded = new Library(SymbolLookup.libraryLookup(file(), Arena.global()));
-      int version = (int) loaded.abiVersion.invokeExact();
+  /**
+   * The library's functions: constants, so that a step costs one direct call. Where the library cannot be loaded or speaks another ABI
+   * this class cannot be used at all, so that nothing calls past {@link #problem()}.
+   */
+  private static final class Functions {
+    private static final int ABI_VERSION = 1;
+    private static final SymbolLookup SYMBOLS = SymbolLookup.libraryLookup(file(), Arena.global());
+
+    static {
+      int version = version();
       if (version != ABI_VERSION) {
-        problem = "the native library speaks ABI " + version + ", this jar " + ABI_VERSION;
+        throw new BackendException(
+            "the native library speaks ABI " + version + ", this jar " + ABI_VERSION);
       }
-    } catch (BackendException | IllegalArgumentException | UncheckedIOException e) {
-      problem = e.getMessage();
-    } catch (Throwable e) {
-      problem = e.toString();
     }
-    LOADED = loaded;
-    PROBLEM = problem;
-  }
 
-  private final MethodHandle abiVersion;
-  private final MethodHandle bestTier;
-  private final MethodHandle kernelCount;
-  private final MethodHandle kernelAt;
-  private final MethodHandle rejects;
-  private final MethodHandle scratchBytes;
-  private final MethodHandle open;
-  private final MethodHandle close;
-  private final MethodHandle read;
-  private final MethodHandle allocate;
-  private final MethodHandle free;
-
-  /** Constant once loaded, so that a step costs one direct call. */
-  private static final MethodHandle RUN = LOADED == null ? failing() : LOADED.run;
-
-  private final MethodHandle run;
-
-  private Library(SymbolLookup symbols) {
-    abiVersion = bind(symbols, "fovea_abi_version", FunctionDescriptor.of(JAVA_INT));
-    bestTier = bind(symbols, "fovea_cpu_best_tier", FunctionDescriptor.of(JAVA_INT));
-    kernelCount = bind(symbols, "fovea_cpu_kernel_count", FunctionDescriptor.of(JAVA_INT));
-    kernelAt =
-        bind(symbols, "fovea_cpu_kernel_at", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    rejects =
-        bind(symbols, "fovea_cpu_rejects", FunctionDescriptor.of(ADDRESS, JAVA_INT, JAVA_LONG));
-    scratchBytes = bind(
-        symbols,
-        "fovea_cpu_scratch_bytes",
-        FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
-    open = bind(symbols, "fovea_cpu_open", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    close = bind(symbols, "fovea_cpu_close", FunctionDescriptor.ofVoid(JAVA_LONG));
-    run = bind(
-        symbols,
+    static final MethodHandle BEST_TIER =
+        bind("fovea_cpu_best_tier", FunctionDescriptor.of(JAVA_INT));
+    static final MethodHandle KERNEL_COUNT =
+        bind("fovea_cpu_kernel_count", FunctionDescriptor.of(JAVA_INT));
+    static final MethodHandle KERNEL_AT =
+        bind("fovea_cpu_kernel_at", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+    static final MethodHandle REJECTS =
+        bind("fovea_cpu_rejects", FunctionDescriptor.of(ADDRESS, JAVA_INT, JAVA_LONG));
+    static final MethodHandle SCRATCH_BYTES = bind(
+        "fovea_cpu_scratch_bytes", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    static final MethodHandle OPEN =
+        bind("fovea_cpu_open", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+    static final MethodHandle CLOSE = bind("fovea_cpu_close", FunctionDescriptor.ofVoid(JAVA_LONG));
+    static final MethodHandle RUN = bind(
         "fovea_cpu_run",
         FunctionDescriptor.of(
             JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
-    read = bind(
-        symbols,
-        "fovea_cpu_read",
-        FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
-    allocate = bind(symbols, "fovea_cpu_allocate", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
-    free = bind(symbols, "fovea_cpu_free", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG));
+    static final MethodHandle READ =
+        bind("fovea_cpu_read", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    static final MethodHandle ALLOCATE =
+        bind("fovea_cpu_allocate", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
+    static final MethodHandle FREE =
+        bind("fovea_cpu_free", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG));
+
+    /** Loads the library, if nothing did, and asks for its version. */
+    static int version() {
+      try {
+        return (int) bind("fovea_abi_version", FunctionDescriptor.of(JAVA_INT)).invokeExact();
+      } catch (Throwable e) {
+        throw unexpected(e);
+      }
+    }
+
+    private static MethodHandle bind(String name, FunctionDescriptor type) {
+      MemorySegment symbol = SYMBOLS
+          .find(name)
+          .orElseThrow(() -> new BackendException("the native library has no " + name));
+      return Linker.nativeLinker().downcallHandle(symbol, type);
+    }
   }
 
-  private static MethodHandle failing() {
-    return java.lang.invoke.MethodHandles.empty(java.lang.invoke.MethodType.methodType(
-        int.class, long.class, long.class, int.class, long.class, long.class, long.class));
-  }
+  private Library() {}
 
-  private static MethodHandle bind(SymbolLookup symbols, String name, FunctionDescriptor type) {
-    MemorySegment symbol = symbols
-        .find(name)
-        .orElseThrow(() -> new BackendException("the native library has no " + name));
-    return Linker.nativeLinker().downcallHandle(symbol, type);
+  private static @Nullable String load() {
+    try {
+      Functions.version();
+      return null;
+    } catch (ExceptionInInitializerError e) {
+      Throwable cause = e.getCause();
+      return cause instanceof BackendException || cause instanceof IllegalArgumentException
+          ? cause.getMessage()
+          : String.valueOf(cause);
+    }
   }
 
   /** Why the library cannot be used; null if it can. */
@@ -119,17 +113,9 @@ final class Library {
     return PROBLEM;
   }
 
-  private static Library get() {
-    Library l = LOADED;
-    if (l == null || PROBLEM != null) {
-      throw new BackendException("the cpu backend cannot run: " + PROBLEM);
-    }
-    return l;
-  }
-
   static int bestTier() {
     try {
-      return (int) get().bestTier.invokeExact();
+      return (int) Functions.BEST_TIER.invokeExact();
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -142,9 +128,9 @@ final class Library {
     List<Entry> entries = new ArrayList<>();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = arena.allocate(32, 8);
-      int count = (int) get().kernelCount.invokeExact();
+      int count = (int) Functions.KERNEL_COUNT.invokeExact();
       for (int i = 0; i < count; i++) {
-        check((int) get().kernelAt.invokeExact(i, info.address()), "fovea_cpu_kernel_at");
+        check((int) Functions.KERNEL_AT.invokeExact(i, info.address()), "fovea_cpu_kernel_at");
         entries.add(new Entry(
             i,
             string(info.get(ADDRESS, 0)),
@@ -166,7 +152,7 @@ final class Library {
 
   static @Nullable String rejects(int kernel, MemorySegment args) {
     try {
-      MemorySegment reason = (MemorySegment) get().rejects.invokeExact(kernel, args.address());
+      MemorySegment reason = (MemorySegment) Functions.REJECTS.invokeExact(kernel, args.address());
       return reason.address() == 0 ? null : string(reason);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -175,7 +161,7 @@ final class Library {
 
   static long scratchBytes(int kernel, MemorySegment args, int threads) {
     try {
-      return (long) get().scratchBytes.invokeExact(kernel, args.address(), threads);
+      return (long) Functions.SCRATCH_BYTES.invokeExact(kernel, args.address(), threads);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -185,7 +171,7 @@ final class Library {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);
       check(
-          (int) get().open.invokeExact(threads, out.address()),
+          (int) Functions.OPEN.invokeExact(threads, out.address()),
           "opening the cpu with " + threads + " threads");
       return out.get(JAVA_LONG, 0);
     } catch (Throwable e) {
@@ -195,7 +181,7 @@ final class Library {
 
   static void close(long cpu) {
     try {
-      get().close.invokeExact(cpu);
+      Functions.CLOSE.invokeExact(cpu);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -203,7 +189,7 @@ final class Library {
 
   static int run(long cpu, long steps, int count, long scratch, long scratchBytes, long failed) {
     try {
-      return (int) RUN.invokeExact(cpu, steps, count, scratch, scratchBytes, failed);
+      return (int) Functions.RUN.invokeExact(cpu, steps, count, scratch, scratchBytes, failed);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -211,7 +197,7 @@ final class Library {
 
   static long read(long cpu, MemorySegment data) {
     try {
-      return (long) get().read.invokeExact(cpu, data.address(), data.byteSize());
+      return (long) Functions.READ.invokeExact(cpu, data.address(), data.byteSize());
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -220,21 +206,20 @@ final class Library {
   /** Zeroed memory that is taken from the machine as it is first written, and given back with the arena. */
   static MemorySegment allocate(long bytes, Arena arena) {
     try {
-      Library library = get();
-      long address = (long) library.allocate.invokeExact(bytes);
+      long address = (long) Functions.ALLOCATE.invokeExact(bytes);
       if (address == 0) {
         throw new BackendException("no memory for " + bytes + " bytes");
       }
       return MemorySegment.ofAddress(address)
-          .reinterpret(bytes, arena, memory -> library.free(memory, bytes));
+          .reinterpret(bytes, arena, memory -> free(memory, bytes));
     } catch (Throwable e) {
       throw unexpected(e);
     }
   }
 
-  private void free(MemorySegment memory, long bytes) {
+  private static void free(MemorySegment memory, long bytes) {
     try {
-      free.invokeExact(memory.address(), bytes);
+      Functions.FREE.invokeExact(memory.address(), bytes);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -253,6 +238,7 @@ final class Library {
       case 2 -> "a token id, row, position or page out of range";
       case 3 -> "not supported on this machine";
       case 4 -> "out of memory";
+      case 5 -> "a logit that is not a number";
       default -> "status " + status;
     };
   }

@@ -241,7 +241,7 @@ final class Bench implements Callable<Integer> {
     }
     long start = System.nanoTime();
     try (Decoding decoding =
-        generator.begin(new Prompt(ids, List.of()), Sampling.GREEDY, vocabulary, answer + 1)) {
+        generator.begin(new Prompt(ids, List.of()), Sampling.GREEDY, answer + 1)) {
       if (!decoding.prefill(cancel::isCancelled)) {
         throw new CancelledException("the measurement");
       }

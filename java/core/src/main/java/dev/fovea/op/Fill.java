@@ -23,9 +23,9 @@ public sealed interface Fill {
   /** A permutation of 0 … n−1, so that no two entries agree. */
   record Distinct() implements Fill {}
 
-  /** These numbers. */
-  record Values(List<Integer> values) implements Fill {
-    public Values(Integer... values) {
+  /** These numbers, over and over. */
+  record Values(List<? extends Number> values) implements Fill {
+    public Values(Number... values) {
       this(List.of(values));
     }
   }

@@ -21,7 +21,11 @@ public final class Ops {
       new Gelu(),
       new SiluMul(),
       new Add(),
-      new TakeRows());
+      new TakeRows(),
+      new TokenAt(),
+      new Sample(1000),
+      new PutToken(),
+      new Advance());
 
   /** Ops that stand for a composition of plain ones, most specific first. */
   public static final List<FusedOp> FUSED =

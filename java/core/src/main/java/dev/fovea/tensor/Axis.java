@@ -40,6 +40,8 @@ public enum Axis {
   B,
   /** Entries of a page table. */
   MP("Mp"),
+  /** Positions that the record of a sequence's tokens has room for. */
+  MT("Mt"),
   /** Inputs of a linear map, where nothing more specific fits. */
   I,
   /** Outputs of a linear map, where nothing more specific fits. */

@@ -2,6 +2,7 @@ package dev.fovea.engine;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
+import dev.fovea.Sampling;
 import dev.fovea.error.ContextLengthException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,11 +28,8 @@ public final class Decoding implements AutoCloseable {
   private final Prompt prompt;
   private final long[] keys;
   private final int[] ids;
-  private final int[] one = new int[1];
-  private final Sampler sampler;
   private final Sequence sequence;
   private final int cached;
-  private MemorySegment logits = MemorySegment.NULL;
   private int pending = -1;
   private @Nullable Tap tap;
   private boolean closed;
@@ -41,11 +39,10 @@ public final class Decoding implements AutoCloseable {
    *
    * @throws ContextLengthException if the prompt alone does not fit the context
    */
-  Decoding(Runner runner, PrefixCache cache, Prompt prompt, Sampler sampler, int reserve) {
+  Decoding(Runner runner, PrefixCache cache, Prompt prompt, Sampling sampling, int reserve) {
     this.runner = runner;
     this.cache = cache;
     this.prompt = prompt;
-    this.sampler = sampler;
     int n = prompt.ids().size();
     int context = runner.sizes().context();
     if (n == 0) {
@@ -56,12 +53,10 @@ public final class Decoding implements AutoCloseable {
     }
     this.ids = prompt.ids().stream().mapToInt(Integer::intValue).toArray();
     this.keys = keys(ids, prompt.pictures());
-    for (int id : ids) {
-      sampler.see(id);
-    }
     this.sequence = cache.begin(keys, n);
     this.cached = sequence.length();
     sequence.reserve(Math.min(context, n + reserve) - cached, runner.pageSize());
+    runner.begin(ids, sampling);
   }
 
   /** Has every position's logits shown to {@code tap}; the runner must be made for as many logits as rows. */
@@ -84,9 +79,9 @@ public final class Decoding implements AutoCloseable {
     return sequence.length() + (pending >= 0 ? 1 : 0) < runner.sizes().context();
   }
 
-  /** Logits [V] of the last position computed. */
+  /** Logits [V] of the last position computed, valid until they are asked for again. */
   public MemorySegment logits() {
-    return logits;
+    return runner.logits();
   }
 
   /**
@@ -118,9 +113,9 @@ public final class Decoding implements AutoCloseable {
         }
         makeRoom(n);
         MemorySegment image = rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows);
-        int wanted = tap == null ? 1 : n;
-        logits = runner.forward(sequence, local, 0, from, n, image, wanted);
-        show(from, wanted);
+        boolean all = from + n == ids.length;
+        runner.prompt(sequence, local, from, n, image, tap == null ? 1 : n, all);
+        show(from, n);
         for (int i = 0; i < n; i++) {
           sequence.add(keys[from + i]);
         }
@@ -145,24 +140,22 @@ public final class Decoding implements AutoCloseable {
   public int next() {
     if (pending >= 0) {
       makeRoom(1);
-      one[0] = pending;
-      logits = runner.forward(sequence, one, 0, sequence.length(), 1, NO_IMAGE, 1);
+      runner.step(sequence);
       show(sequence.length(), 1);
       sequence.add(pending);
     }
-    pending = sampler.next(logits);
+    pending = runner.next();
     return pending;
   }
 
-  /** Shows rows of logits to the tap, and leaves {@link #logits} at the last one. */
-  private void show(int from, int rows) {
+  /** Shows the logits of n positions to the tap, if there is one. */
+  private void show(int from, int n) {
     Tap to = tap;
     if (to != null) {
       long bytes = 4L * runner.config().decoder().vocabulary();
-      MemorySegment all = logits;
-      for (int i = 0; i < rows; i++) {
-        logits = all.asSlice(i * bytes, bytes);
-        to.logits(from + i, logits);
+      MemorySegment rows = n == 1 ? runner.logits() : runner.logits(n);
+      for (int i = 0; i < n; i++) {
+        to.logits(from + i, rows.asSlice((i + 1) % n * bytes, bytes)); // the last position's first
       }
     }
   }

@@ -22,11 +22,10 @@ public final class Generator implements AutoCloseable {
   /**
    * Begins an answer; the caller closes it before beginning the next.
    *
-   * @param vocabulary ids below this may be chosen
    * @param most tokens that the answer may have; only room is made for them
    */
-  public Decoding begin(Prompt prompt, Sampling sampling, int vocabulary, int most) {
-    return new Decoding(runner, cache, prompt, new Sampler(sampling, vocabulary), most);
+  public Decoding begin(Prompt prompt, Sampling sampling, int most) {
+    return new Decoding(runner, cache, prompt, sampling, most);
   }
 
   /** Forgets every kept sequence. */

@@ -1,7 +1,9 @@
 package dev.fovea.engine;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import dev.fovea.Sampling;
 import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
@@ -34,8 +36,10 @@ public final class Runner implements AutoCloseable {
    * @param kvType element type of the cache
    * @param rows most prompt positions computed at once
    * @param logits most positions whose logits are wanted at once
+   * @param vocabulary ids below this may be chosen
    */
-  public record Sizes(int context, int pages, int pageSize, DType kvType, int rows, int logits) {}
+  public record Sizes(
+      int context, int pages, int pageSize, DType kvType, int rows, int logits, int vocabulary) {}
 
   private final Device device;
   private final ModelConfig config;
@@ -45,25 +49,41 @@ public final class Runner implements AutoCloseable {
   private final List<Buffer> buffers = new ArrayList<>();
   private final List<Buffer> caches = new ArrayList<>();
   private final Executable picture;
-  private final Phase prefill;
-  private final Phase decode;
+  private final Phase prompt;
+  private final Phase step;
+  private final Buffer tokens;
+  private final Buffer position;
   private final MemorySegment logits;
   private final MemorySegment oneRow; // cut once, so that a decode step allocates nothing
+  private final MemorySegment next;
+  private Phase last;
 
   /** One decoder program with the memory its inputs are written from. */
   private final class Phase {
     final Executable program;
-    final MemorySegment ids;
-    final MemorySegment pos;
-    final MemorySegment rows;
     final MemorySegment pages;
+    private int pagesWritten;
 
-    Phase(int rowCount, int logitCount, Program traced, Map<String, Buffer> bound) {
+    Phase(Program traced, Map<String, Buffer> bound) {
       program = device.compile(traced, bound);
-      ids = arena.allocate(4L * rowCount, 4);
-      pos = arena.allocate(4L * rowCount, 4);
-      rows = arena.allocate(4L * logitCount, 4);
       pages = arena.allocate(4L * pagesPerSequence(), 4);
+    }
+
+    /** Tells the device the sequence's pages, as far as it does not know them. */
+    void write(Sequence s) {
+      if (s.pageCount() != pagesWritten) {
+        for (int i = 0; i < s.pageCount(); i++) {
+          pages.setAtIndex(JAVA_INT, i, s.page(i));
+        }
+        program.write("pages", pages);
+        pagesWritten = s.pageCount();
+      }
+    }
+
+    void begin(MemorySegment control, MemorySegment seed) {
+      program.write("control", control);
+      program.write("seed", seed);
+      pagesWritten = -1;
     }
   }
 
@@ -79,16 +99,33 @@ public final class Runner implements AutoCloseable {
     this.picture = device.compile(seeing, bound);
     Llava.Pool pages =
         new Llava.Pool(sizes.kvType(), sizes.pages(), sizes.pageSize(), 1, pagesPerSequence());
-    Program many = model.decoder(sizes.rows(), sizes.logits(), pages);
-    bind(many, weights, bound);
-    this.prefill = new Phase(sizes.rows(), sizes.logits(), many, bound);
-    this.decode = new Phase(1, 1, model.decoder(1, 1, pages), bound);
+    Program reading = model.prompt(sizes.rows(), sizes.logits(), pages, sizes.vocabulary());
+    bind(reading, weights, bound);
+    this.prompt = new Phase(reading, bound);
+    Program writing = model.step(pages, sizes.vocabulary());
+    bind(writing, weights, bound);
+    this.step = new Phase(writing, bound);
+    this.last = prompt;
+    this.tokens = bound(bound, "tokens");
+    this.position = bound(bound, "pos");
     this.logits = arena.allocate(4L * sizes.logits() * config.decoder().vocabulary(), 64);
     this.oneRow = logits.asSlice(0, 4L * config.decoder().vocabulary());
+    this.next = arena.allocate(4, 4);
+  }
+
+  private static Buffer bound(Map<String, Buffer> bound, String name) {
+    Buffer b = bound.get(name);
+    if (b == null) {
+      throw new IllegalStateException("no state " + name);
+    }
+    return b;
   }
 
   private void bind(Program program, ParameterSource weights, Map<String, Buffer> bound) {
     for (Value v : program.sources()) {
+      if (bound.containsKey(v.name())) {
+        continue; // the decoder programs share their weights and state
+      }
       if (v.kind() == Value.Kind.WEIGHT) {
         Buffer b = device.constant(v.type(), weights.data(v.name(), v.type()));
         buffers.add(b);
@@ -96,7 +133,9 @@ public final class Runner implements AutoCloseable {
       } else if (v.kind() == Value.Kind.STATE) {
         Buffer b = device.allocate(v.type());
         buffers.add(b);
-        caches.add(b);
+        if (v.shape().axis(0) == Axis.PG) {
+          caches.add(b);
+        }
         bound.put(v.name(), b);
       }
     }
@@ -122,9 +161,9 @@ public final class Runner implements AutoCloseable {
     return (sizes.context() + sizes.pageSize() - 1) / sizes.pageSize();
   }
 
-  /** The programs as placed and compiled, for dumps and tests: picture, prefill, decode. */
+  /** The programs as placed and compiled, for dumps and tests: picture, prompt, step. */
   public List<Executable> executables() {
-    return List.of(picture, prefill.program, decode.program);
+    return List.of(picture, prompt.program, step.program);
   }
 
   /** pixels [C,Y,X] f32 → features [P,D] f32. */
@@ -142,49 +181,93 @@ public final class Runner implements AutoCloseable {
     }
   }
 
+  /** Begins another answer to a prompt of these ids (negative: picture rows), all of which will be read before the first {@link #step}. */
+  void begin(int[] ids, Sampling sampling) {
+    try (Arena staging = Arena.ofConfined()) {
+      MemorySegment control = staging.allocateFrom(
+          JAVA_FLOAT,
+          (float) sampling.temperature(),
+          sampling.topK(),
+          (float) sampling.topP(),
+          (float) sampling.minP(),
+          (float) sampling.repetitionPenalty());
+      MemorySegment seed =
+          staging.allocateFrom(JAVA_INT, (int) sampling.seed(), (int) (sampling.seed() >>> 32));
+      prompt.begin(control, seed);
+      step.begin(control, seed);
+      tokens.upload(staging.allocateFrom(JAVA_INT, ids), 0);
+      position.upload(staging.allocateFrom(JAVA_INT, ids.length), 0);
+    }
+  }
+
   /**
-   * Runs {@code n} positions of a sequence that start at {@code from}, at most {@link Sizes#rows()}; their pages must be there.
+   * Reads {@code n} positions of a sequence from {@code from} on, at most {@link Sizes#rows()}; their pages must be there.
    *
    * @param ids token ids, or −1, −2, … for rows 0, 1, … of {@code image}
    * @param image features [·,D] of the picture rows among these positions; empty if there are none
-   * @param wanted how many of the last positions' logits are wanted, at most {@link Sizes#logits()}
-   * @return logits [wanted,V] f32, valid until the next run
+   * @param wanted 1, or {@code n} if the logits of all of them are wanted, not just of the last
+   * @param choose whether the last position is the prompt's last, so that the next token is chosen
    */
-  MemorySegment forward(
-      Sequence s, int[] ids, int idsFrom, int from, int n, MemorySegment image, int wanted) {
-    Phase phase = n == 1 && wanted == 1 && image.byteSize() == 0 ? decode : prefill;
-    for (int i = 0; i < n; i++) {
-      phase.ids.setAtIndex(JAVA_INT, i, ids[idsFrom + i]);
-      phase.pos.setAtIndex(JAVA_INT, i, from + i);
-    }
-    for (int i = 0; i < s.pageCount(); i++) {
-      phase.pages.setAtIndex(JAVA_INT, i, s.page(i));
-    }
-    for (int i = 0; i < wanted; i++) {
-      phase.rows.setAtIndex(JAVA_INT, i, n - wanted + i);
-    }
-    Executable program = phase.program;
+  void prompt(
+      Sequence s, int[] ids, int from, int n, MemorySegment image, int wanted, boolean choose) {
+    Executable program = prompt.program;
     program.live(Axis.T, n);
     program.live(Axis.R, wanted);
-    program.write("ids", phase.ids);
-    program.write("pos", phase.pos);
-    program.write("rows", phase.rows);
-    program.write("pages", phase.pages);
-    if (image.byteSize() > 0) {
-      program.write("image", image);
+    prompt.write(s);
+    try (Arena staging = Arena.ofConfined()) {
+      MemorySegment id = staging.allocate(4L * n, 4);
+      MemorySegment pos = staging.allocate(4L * n, 4);
+      MemorySegment rows = staging.allocate(4L * wanted, 4);
+      for (int i = 0; i < n; i++) {
+        id.setAtIndex(JAVA_INT, i, ids[i]);
+        pos.setAtIndex(JAVA_INT, i, from + i);
+      }
+      for (int i = 0; i < wanted; i++) {
+        rows.setAtIndex(JAVA_INT, i, i == 0 ? n - 1 : i - 1); // the last first: see Llava.prompt
+      }
+      program.write("ids", id);
+      program.write("pos", pos);
+      program.write("rows", rows);
+      program.write("after.pos", staging.allocateFrom(JAVA_INT, choose ? from + n - 1 : -1));
+      if (image.byteSize() > 0) {
+        program.write("image", image);
+      }
+      program.run();
     }
-    program.run();
-    program.read(
-        "logits",
-        wanted == 1 ? oneRow : logits.asSlice(0, 4L * wanted * config.decoder().vocabulary()));
-    return logits;
+    last = prompt;
+  }
+
+  /** Computes the token chosen last and chooses the one after it. The page of its position must be there. Allocates nothing. */
+  void step(Sequence s) {
+    step.write(s);
+    step.program.run();
+    last = step;
+  }
+
+  /** The token that the last run chose. */
+  int next() {
+    last.program.read("next", next);
+    return next.get(JAVA_INT, 0);
+  }
+
+  /** Logits [V] of the last position of the last run, valid until they are asked for again. */
+  MemorySegment logits() {
+    last.program.read("logits", oneRow);
+    return oneRow;
+  }
+
+  /** Logits [n,V] of the n positions that the last run read, the last position's first; {@link #prompt} was told so. */
+  MemorySegment logits(int n) {
+    MemorySegment rows = logits.asSlice(0, 4L * n * config.decoder().vocabulary());
+    last.program.read("logits", rows);
+    return rows;
   }
 
   @Override
   public void close() {
     picture.close();
-    prefill.program.close();
-    decode.program.close();
+    prompt.program.close();
+    step.program.close();
     buffers.forEach(Buffer::close);
     arena.close();
   }

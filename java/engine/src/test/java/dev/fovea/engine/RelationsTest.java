@@ -45,7 +45,7 @@ class RelationsTest {
   private static final double CLOSE = 2e-4;
 
   private static Generator generator(Device device, Arena arena, int rows) {
-    Runner.Sizes sizes = new Runner.Sizes(128, 200, 4, DType.F32, rows, rows);
+    Runner.Sizes sizes = new Runner.Sizes(128, 200, 4, DType.F32, rows, rows, VOCABULARY);
     return new Generator(device, CONFIG, TinyModel.parameters(arena, DType.F32), sizes);
   }
 
@@ -103,7 +103,7 @@ class RelationsTest {
           Generator generator = generator(device, arena, rows)) {
         Features seen = picture(generator.runner(), arena, 5);
         Prompt prompt = new Prompt(mixed(seen.rows(), 9, 11), List.of(seen));
-        try (Decoding d = generator.begin(prompt, Sampling.GREEDY, VOCABULARY, 8)) {
+        try (Decoding d = generator.begin(prompt, Sampling.GREEDY, 8)) {
           d.trace((position, row) -> logits.add(row(row)));
           assertTrue(d.prefill(() -> false));
         }
@@ -160,7 +160,7 @@ class RelationsTest {
             device,
             CONFIG,
             TinyModel.parameters(arena, DType.F32),
-            new Runner.Sizes(64, 20, 4, DType.F32, 16, 16))) {
+            new Runner.Sizes(64, 20, 4, DType.F32, 16, 16, VOCABULARY))) {
       List<Answered> fresh = new ArrayList<>();
       for (int i = 0; i < 6; i++) {
         fresh.add(answer(generator, new Prompt(words(10 * i, 30), List.of())));
@@ -179,7 +179,7 @@ class RelationsTest {
   private record Answered(List<Integer> tokens, float[] logits, int cached) {}
 
   private static Answered answer(Generator generator, Prompt prompt) {
-    try (Decoding d = generator.begin(prompt, Sampling.GREEDY, VOCABULARY, 8)) {
+    try (Decoding d = generator.begin(prompt, Sampling.GREEDY, 8)) {
       assertTrue(d.prefill(() -> false));
       float[] logits = row(d.logits());
       List<Integer> tokens = new ArrayList<>();
@@ -201,7 +201,7 @@ class RelationsTest {
               device,
               CONFIG,
               TinyModel.parameters(arena, DType.parse(type)),
-              new Runner.Sizes(128, 200, 4, DType.F16, 16, 16))) {
+              new Runner.Sizes(128, 200, 4, DType.F16, 16, 16, VOCABULARY))) {
         Features seen = picture(generator.runner(), arena, 5);
         Answered found = answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)));
         if (first == null) {
@@ -228,7 +228,7 @@ class RelationsTest {
               device,
               CONFIG,
               TinyModel.parameters(arena, DType.parse(type)),
-              new Runner.Sizes(128, 200, 4, DType.F32, 16, 16))) {
+              new Runner.Sizes(128, 200, 4, DType.F32, 16, 16, VOCABULARY))) {
         Features seen = picture(generator.runner(), arena, 5);
         rows.add(answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)))
             .logits());
@@ -253,7 +253,7 @@ class RelationsTest {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named("cpu").open(new DeviceOptions(2, null))) {
       Program program = new Llava(CONFIG, TinyModel.parameters(arena, DType.parse(type))::dtype)
-          .decoder(6, 6, POOL);
+          .prompt(6, 6, POOL, VOCABULARY);
       float[] fused = run(device, program, TinyModel.parameters(arena, DType.parse(type)), true);
       float[] plain = run(device, program, TinyModel.parameters(arena, DType.parse(type)), false);
       for (int i = 0; i < fused.length; i++) {
@@ -305,6 +305,8 @@ class RelationsTest {
     e.write("seq", arena.allocateFrom(JAVA_INT, seq));
     e.write("rows", arena.allocateFrom(JAVA_INT, rows));
     e.write("pages", arena.allocateFrom(JAVA_INT, 3, 1, 6, 0, 2, 7, 4, 5));
+    e.write("after.pos", arena.allocateFrom(JAVA_INT, -1, -1)); // nothing is to be chosen
+    e.write("control", arena.allocateFrom(JAVA_FLOAT, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1));
     e.run();
     MemorySegment logits = arena.allocate(4L * n * VOCABULARY, 4);
     e.read("logits", logits);
@@ -319,7 +321,7 @@ class RelationsTest {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named(backend).open(new DeviceOptions(2, null))) {
       ParameterSource parameters = TinyModel.parameters(arena, DType.F32);
-      Program program = new Llava(CONFIG, parameters::dtype).decoder(12, 12, POOL);
+      Program program = new Llava(CONFIG, parameters::dtype).prompt(12, 12, POOL, VOCABULARY);
       try (Executable together = device.compile(program, bind(device, program, parameters));
           Executable apart = device.compile(program, bind(device, program, parameters))) {
         for (int t = 0; t < 6; t += 2) {
@@ -354,12 +356,12 @@ class RelationsTest {
             device,
             CONFIG,
             TinyModel.parameters(arena, DType.Q4_0),
-            new Runner.Sizes(20_000, 5_000, 4, DType.F16, 16, 1))) {
+            new Runner.Sizes(20_000, 5_000, 4, DType.F16, 16, 1, VOCABULARY))) {
       Sampling sampling = new Sampling(0.8, 20, 0.9, 0.01, 1.1, 7);
       int warm = 15_000; // until the compiler has removed what it can
       int measured = 1_000;
-      try (Decoding d = generator.begin(
-          new Prompt(words(1, 9), List.of()), sampling, VOCABULARY, warm + measured + 1)) {
+      try (Decoding d =
+          generator.begin(new Prompt(words(1, 9), List.of()), sampling, warm + measured + 1)) {
         assertTrue(d.prefill(() -> false));
         for (int i = 0; i < warm; i++) {
           d.next();

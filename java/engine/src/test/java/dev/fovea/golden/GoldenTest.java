@@ -65,14 +65,18 @@ class GoldenTest {
             device,
             config,
             new FormulaWeights(arena, golden.integer("case", "seed"), golden.dtype()),
-            new Runner.Sizes(length + 1, length / 32 + 3, 32, DType.F32, 256, 256))) {
+            new Runner.Sizes(
+                length + 1,
+                length / 32 + 3,
+                32,
+                DType.F32,
+                256,
+                256,
+                config.decoder().vocabulary()))) {
       List<Features> pictures = look(golden, generator.runner(), arena, rounded);
       Checker checker = new Checker(golden, rounded);
-      try (Decoding decoding = generator.begin(
-          new Prompt(prompt, pictures),
-          Sampling.GREEDY,
-          config.decoder().vocabulary(),
-          GENERATED)) {
+      try (Decoding decoding =
+          generator.begin(new Prompt(prompt, pictures), Sampling.GREEDY, GENERATED)) {
         decoding.trace(checker::logits);
         assertTrue(decoding.prefill(() -> false));
         List<Integer> generated = new ArrayList<>();

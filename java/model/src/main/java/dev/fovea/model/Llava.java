@@ -10,6 +10,7 @@ import static dev.fovea.tensor.Axis.I;
 import static dev.fovea.tensor.Axis.KH;
 import static dev.fovea.tensor.Axis.M;
 import static dev.fovea.tensor.Axis.MP;
+import static dev.fovea.tensor.Axis.MT;
 import static dev.fovea.tensor.Axis.N;
 import static dev.fovea.tensor.Axis.O;
 import static dev.fovea.tensor.Axis.PG;
@@ -31,7 +32,12 @@ import dev.fovea.model.layer.SelfAttention;
 import dev.fovea.model.layer.SwiGlu;
 import dev.fovea.model.layer.VisionBlock;
 import dev.fovea.model.layer.VisionTower;
+import dev.fovea.op.Advance;
+import dev.fovea.op.PutToken;
 import dev.fovea.op.Rope;
+import dev.fovea.op.Sample;
+import dev.fovea.op.TokenAt;
+import dev.fovea.op.View;
 import dev.fovea.program.Program;
 import dev.fovea.program.Trace;
 import dev.fovea.program.Value;
@@ -66,21 +72,77 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
   }
 
   /**
-   * Inputs {@code ids, pos, seq} [T], {@code rows} [R], {@code image} [M=T,D], {@code pages} [B,Mp] and state {@code k.i, v.i} → output
-   * {@code logits} [R,V].
+   * Reads prompts. Inputs {@code ids, pos, seq} [T], {@code image} [M=T,D], {@code rows} [R], {@code pages} [B,Mp]; {@code after.seq,
+   * after.pos} [B], {@code control} [B,5] and {@code seed} [B,2] say how the token after a sequence's last row is chosen, from the logits
+   * of the first B of {@code rows} (see {@link Sample}; a negative {@code after.pos} for none). State {@code k.i, v.i, tokens} → outputs
+   * {@code logits} [R,V] and {@code next} [B].
    *
    * @param rows most rows of one run
-   * @param logits most rows whose logits are wanted at once
+   * @param logits most rows whose logits are wanted at once, at least one per sequence
+   * @param vocabulary ids below this may be chosen
    */
-  public Program decoder(int rows, int logits, Pool pool) {
+  public Program prompt(int rows, int logits, Pool pool, int vocabulary) {
     DecoderConfig d = config.decoder();
-    Trace trace = new Trace("decoder");
+    Trace trace = new Trace("prompt");
     Parameters p = new Parameters(trace, dtypes);
     Value ids = trace.input("ids", TensorType.i32(Shape.of(T, rows)));
     Value pos = trace.input("pos", TensorType.i32(Shape.of(T, rows)));
     Value seq = trace.input("seq", TensorType.i32(Shape.of(T, rows)));
     Value take = trace.input("rows", TensorType.i32(Shape.of(R, logits)));
     Value image = trace.input("image", TensorType.f32(Shape.of(M, rows, D, d.width())));
+    Value y = decoder(p).apply(ids, image, take, caches(trace, pool, pos, seq)); // [R,V]
+    trace.output("logits", y);
+
+    int n = pool.sequences();
+    Value afterSeq = trace.input("after.seq", TensorType.i32(Shape.of(B, n)));
+    Value afterPos = trace.input("after.pos", TensorType.i32(Shape.of(B, n)));
+    Value last = trace.apply(new View(Shape.of(B, n, V, d.vocabulary()), 0), y);
+    choose(last, tokens(trace, pool), afterSeq, afterPos, vocabulary);
+    return trace.program();
+  }
+
+  /**
+   * Decodes: the next token of each sequence, from what is at its position to what is chosen after it, all on the device, so that running
+   * it again gives the token after that. Inputs {@code seq} [T], {@code pages} [B,Mp], {@code control} [T,5], {@code seed} [T,2]; state
+   * {@code k.i, v.i, tokens, pos} → outputs {@code logits} [T,V] and {@code next} [T].
+   *
+   * @param vocabulary ids below this may be chosen
+   */
+  public Program step(Pool pool, int vocabulary) {
+    Trace trace = new Trace("step");
+    Parameters p = new Parameters(trace, dtypes);
+    int n = pool.sequences();
+    Value pos = trace.state("pos", TensorType.i32(Shape.of(T, n)));
+    Value seq = trace.input("seq", TensorType.i32(Shape.of(T, n)));
+    Value tokens = tokens(trace, pool);
+    Value ids = trace.apply(new TokenAt(), tokens, seq, pos); // [T]
+    Value y = decoder(p).apply(ids, null, null, caches(trace, pool, pos, seq)); // [T,V]
+    trace.output("logits", y);
+    choose(y, tokens, seq, pos, vocabulary);
+    trace.apply(new Advance(), pos);
+    return trace.program();
+  }
+
+  /** What stands at each position of each sequence, and room for the token after the last. */
+  private static Value tokens(Trace trace, Pool pool) {
+    int places = pool.pagesPerSequence() * pool.pageSize() + 1;
+    return trace.state("tokens", TensorType.i32(Shape.of(B, pool.sequences(), MT, places)));
+  }
+
+  /** logits [B,V] → the output {@code next} [B], noted among the tokens. */
+  private static void choose(Value logits, Value tokens, Value seq, Value pos, int vocabulary) {
+    Trace trace = logits.trace();
+    Axis rows = logits.shape().axis(0);
+    int n = logits.shape().size(0);
+    Value control = trace.input("control", TensorType.f32(Shape.of(rows, n, I, Sample.CONTROLS)));
+    Value seed = trace.input("seed", TensorType.i32(Shape.of(rows, n, I, 2)));
+    Value next = trace.apply(new Sample(vocabulary), logits, tokens, seq, pos, control, seed);
+    trace.apply(new PutToken(), tokens, next, seq, pos);
+    trace.output("next", next);
+  }
+
+  private List<KvCache> caches(Trace trace, Pool pool, Value pos, Value seq) {
+    DecoderConfig d = config.decoder();
     Value pages = trace.input(
         "pages", TensorType.i32(Shape.of(B, pool.sequences(), MP, pool.pagesPerSequence())));
     TensorType cache = new TensorType(
@@ -91,8 +153,7 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
       caches.add(
           new KvCache(trace.state("k." + i, cache), trace.state("v." + i, cache), pos, seq, pages));
     }
-    trace.output("logits", decoder(p).apply(ids, image, take, caches));
-    return trace.program();
+    return caches;
   }
 
   private VisionTower tower(Parameters p) {

@@ -99,7 +99,7 @@ final class CaseData {
       }
       case Fill.Values f -> {
         for (int i = 0; i < x.length; i++) {
-          x[i] = f.values().get(i % f.values().size());
+          x[i] = f.values().get(i % f.values().size()).floatValue();
         }
       }
     }

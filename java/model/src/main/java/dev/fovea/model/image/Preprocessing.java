@@ -175,40 +175,6 @@ public record Preprocessing(ImageMode mode, int size, Channels mean, Channels st
     }
   }
 
-  /**
-   * Where a picture of a size lies on the square.
-   *
-   * @throws InputException if a side is not positive
-   */
-  public ImageFrame frame(int width, int height) {
-    if (width <= 0 || height <= 0) {
-      throw InputException.mismatch("picture size", "positive sides", width + "x" + height);
-    }
-    return switch (mode) {
-      case RESIZE ->
-        new ImageFrame(
-            width, height, mode, size, (double) size / width, (double) size / height, 0, 0);
-      case PAD, PAD_TOP_LEFT -> {
-        int side = Math.max(width, height);
-        double scale = (double) size / side;
-        boolean centred = mode == ImageMode.PAD;
-        // Whole pixels: the picture is pasted before it is scaled.
-        int left = centred ? (side - width) / 2 : 0;
-        int top = centred ? (side - height) / 2 : 0;
-        yield new ImageFrame(width, height, mode, size, scale, scale, left * scale, top * scale);
-      }
-      case CROP -> {
-        int rw = croppedSide(width, height);
-        int rh = croppedSide(height, width);
-        // Whole pixels again.
-        int left = (rw - size) / 2;
-        int top = (rh - size) / 2;
-        yield new ImageFrame(
-            width, height, mode, size, (double) rw / width, (double) rh / height, -left, -top);
-      }
-    };
-  }
-
   private static void requireRange(String name, Channels values, double low, double high) {
     if (!inRange(values, low, high)) {
       throw InputException.mismatch(name, "numbers from " + low + " to " + high, values);

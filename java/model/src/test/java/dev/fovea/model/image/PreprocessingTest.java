@@ -16,7 +16,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -103,55 +102,6 @@ class PreprocessingTest {
       assertTimeout(
           Duration.ofSeconds(10),
           () -> assertEquals(336, Preprocessing.clip(mode, 336).square(thread).width()));
-    }
-  }
-
-  @Test
-  void framesMapCornersAndBack() {
-    for (long seed = 1; seed <= 200; seed++) {
-      var random = new Random(seed);
-      int w = 1 + random.nextInt(2000);
-      int h = 1 + random.nextInt(2000);
-      int s = 14 * (1 + random.nextInt(24));
-      for (ImageMode mode : ImageMode.values()) {
-        ImageFrame frame = Preprocessing.clip(mode, s).frame(w, h);
-        double x = random.nextDouble() * w;
-        double y = random.nextDouble() * h;
-        String at = mode + " seed " + seed;
-        assertEquals(x, frame.toOriginalX(frame.toSeenX(x)), 1e-6, at);
-        assertEquals(y, frame.toOriginalY(frame.toSeenY(y)), 1e-6, at);
-        boolean inside = frame.toSeenX(0) >= 0
-            && frame.toSeenX(w) <= s + 1e-9
-            && frame.toSeenY(0) >= 0
-            && frame.toSeenY(h) <= s + 1e-9;
-        assertTrue(mode == ImageMode.CROP || inside, at);
-        if (mode == ImageMode.CROP) {
-          // The square is covered: what is seen lies inside the picture.
-          assertTrue(frame.toSeenX(0) <= 0 && frame.toSeenX(w) >= s - 1e-9, at);
-          assertTrue(frame.toSeenY(0) <= 0 && frame.toSeenY(h) >= s - 1e-9, at);
-        }
-      }
-    }
-  }
-
-  @Test
-  void framesAreWhereThePixelsAre() {
-    // One white block on black, found again where the frame says.
-    int w = 90;
-    int h = 60;
-    byte[] rgb = new byte[3 * w * h];
-    for (int y = 20; y < 40; y++) {
-      java.util.Arrays.fill(rgb, 3 * (y * w + 40), 3 * (y * w + 60), (byte) 255);
-    }
-    for (ImageMode mode : ImageMode.values()) {
-      Preprocessing preprocessing = Preprocessing.clip(mode, 112);
-      Picture square = preprocessing.square(new Picture(w, h, rgb));
-      ImageFrame frame = preprocessing.frame(w, h);
-      int x = (int) Math.round(frame.toSeenX(50));
-      int y = (int) Math.round(frame.toSeenY(30));
-      assertEquals(0xFFFFFF, square.pixel(x, y), mode.toString());
-      assertEquals(0, square.pixel((int) frame.toSeenX(38) - 2, y), mode.toString());
-      assertEquals(0, square.pixel(x, (int) frame.toSeenY(42) + 2), mode.toString());
     }
   }
 
