@@ -5,11 +5,13 @@
 set(CUDA_KERNELS
     add
     advance
+    attention
     concat_rows
     embed
     gelu
     kv_append
     layer_norm
+    paged_attention
     patchify
     put_token
     quick_gelu
@@ -23,11 +25,13 @@ set(CUDA_KERNELS
 set(CUDA_LAUNCHERS
     add
     advance
+    attention
     concat_rows
     embed
     gelu
     kv_append
     layer_norm
+    paged_attention
     patchify
     put_token
     quick_gelu
@@ -148,5 +152,9 @@ if(FOVEA_TESTS)
     target_include_directories(cuda_kernel_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
     target_link_libraries(cuda_kernel_test PRIVATE fovea_cuda_emulated)
     add_test(NAME cuda_kernel_test COMMAND cuda_kernel_test)
+    add_executable(cuda_attention_test test/cuda_attention_test.cpp)
+    target_include_directories(cuda_attention_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+    target_link_libraries(cuda_attention_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_attention_test COMMAND cuda_attention_test)
   endif()
 endif()

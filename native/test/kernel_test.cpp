@@ -661,11 +661,13 @@ int main() {
     } else if (op == "concat_rows") {
       concat_rows(i);
     } else if (op == "attention") {
-      attention(i, 1, 1, 8, 1);
-      attention(i, 37, 3, 20, 1);
+      if (k.variant != "tf32_parts") {  // heads of 64 alone
+        attention(i, 1, 1, 8, 1);
+        attention(i, 37, 3, 20, 1);
+      }
       attention(i, 66, 2, 64, 5);
     } else if (op == "paged_attention") {
-      paged(i, k, 20, 4);
+      if (k.variant != "split" && k.variant != "mma") paged(i, k, 20, 4);  // those: 64 and 128
       paged(i, k, 64, 16);
       paged(i, k, 128, 3);
     } else if (op == "kv_append") {
