@@ -11,6 +11,11 @@ set(CUDA_KERNELS
     gelu
     kv_append
     layer_norm
+    linear_dp4a
+    linear_mma
+    linear_mma16
+    linear_plain
+    linear_x
     paged_attention
     patchify
     put_token
@@ -31,6 +36,7 @@ set(CUDA_LAUNCHERS
     gelu
     kv_append
     layer_norm
+    linear
     paged_attention
     patchify
     put_token
@@ -156,5 +162,9 @@ if(FOVEA_TESTS)
     target_include_directories(cuda_attention_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
     target_link_libraries(cuda_attention_test PRIVATE fovea_cuda_emulated)
     add_test(NAME cuda_attention_test COMMAND cuda_attention_test)
+    add_executable(cuda_linear_test test/cuda_linear_test.cpp)
+    target_include_directories(cuda_linear_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+    target_link_libraries(cuda_linear_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_linear_test COMMAND cuda_linear_test)
   endif()
 endif()

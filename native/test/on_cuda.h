@@ -197,6 +197,6 @@ int32_t execute(int32_t kernel, const Call &c, int variation) {
   return code & 255;
 }
 
-void more_tests() {}
+[[maybe_unused]] void more_tests() {}
 
 }  // namespace
