@@ -4,6 +4,7 @@
 #include "cuda/block.cuh"
 
 FOVEA_KERNEL(advance__row, AdvanceParams, 128) {
+  take_turn();
   int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (t >= live_rows(p.rows)) return;
   if (p.pos[t] == INT32_MAX) {

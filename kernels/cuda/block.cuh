@@ -4,6 +4,13 @@
 #include "cuda/kernel.cuh"
 #include "cuda/report.h"
 
+// A kernel's first line, in every thread: lets blocks of the next kernel come as this one's leave, and waits for all that the
+// kernels before have written. Kernels that begin so are launched with Options::overlap.
+FOVEA_DEVICE void take_turn() {
+  pdl_launch();
+  pdl_wait();
+}
+
 // The first report of a run stays.
 FOVEA_DEVICE void report(const Report &r) { atomicCAS(r.cell, 0, r.code); }
 

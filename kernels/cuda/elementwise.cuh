@@ -7,6 +7,7 @@
 
 template <class F>
 FOVEA_DEVICE void one_element(const ElementwiseParams &p, F f) {
+  take_turn();
   int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= live_rows(p.rows) * p.width) return;
   if constexpr (requires { f(0.f, 0.f); }) {
@@ -18,6 +19,7 @@ FOVEA_DEVICE void one_element(const ElementwiseParams &p, F f) {
 
 template <class F>
 FOVEA_DEVICE void four_elements(const ElementwiseParams &p, F f) {
+  take_turn();
   int64_t i = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * 4;
   if (i >= live_rows(p.rows) * p.width) return;
   float4 a = *reinterpret_cast<const float4 *>(p.a + i);

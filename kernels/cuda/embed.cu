@@ -83,6 +83,7 @@ struct Nibbles {
 
 template <class Table, bool FOUR>
 FOVEA_DEVICE void embed(const EmbedParams &p) {
+  take_turn();
   int row = static_cast<int>(blockIdx.x);
   if (row >= live_rows(p.rows)) return;
   int id = p.ids[row];

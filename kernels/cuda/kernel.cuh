@@ -11,10 +11,19 @@
 
 #if defined(FOVEA_EMULATOR)
 #include "emulator/device.h"
+
+#define FOVEA_KERNEL_BLOCKS(name, Params, threads, blocks) FOVEA_KERNEL(name, Params, threads)
+
 #else
 
 #define FOVEA_KERNEL(name, Params, threads) \
   extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Params p)
+
+// The same, and how many blocks a multiprocessor should hold at once: leave to take registers, where the compiler by itself
+// would rather spill a few for the sake of one block more.
+#define FOVEA_KERNEL_BLOCKS(name, Params, threads, blocks)      \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) \
+      name(const __grid_constant__ Params p)
 
 // T name[count], one per block, aligned to 16 bytes (more if T is).
 #define FOVEA_SHARED(T, name, count) __shared__ __align__(16) T name[count]

@@ -17,6 +17,7 @@ FOVEA_DEVICE void put(uint16_t *to, float4 v) {
 template <class Element, class Piece>
 FOVEA_DEVICE void append(const KvAppendParams &p) {
   constexpr unsigned SIZE = sizeof(Piece) / 4;
+  take_turn();
   int row = static_cast<int>(blockIdx.x);
   if (row >= live_rows(p.rows)) return;
   int pos = p.pos[row], seq = p.seq[row];

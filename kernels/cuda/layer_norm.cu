@@ -10,6 +10,7 @@ namespace {
 
 template <bool FOUR>
 FOVEA_DEVICE void layer_norm(const LayerNormParams &p, float *partial) {
+  take_turn();
   int row = static_cast<int>(blockIdx.x);
   if (row >= live_rows(p.rows)) return;
   const float *x = p.x + int64_t{row} * p.width;

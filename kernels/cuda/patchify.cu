@@ -1,10 +1,11 @@
 // Pixels [C,Y,X] to patches [P,C*p*p]: a block writes one patch. Reads come in runs of a patch's side, and the lines they
 // share with the next patch are still in the second-level cache. Traffic: the picture read and written once.
 
-#include "cuda/kernel.cuh"
+#include "cuda/block.cuh"
 #include "cuda/patchify.h"
 
 FOVEA_KERNEL(patchify__patch, PatchifyParams, 256) {
+  take_turn();
   int across = p.width / p.patch;
   int64_t top = int64_t{blockIdx.x} / across * p.patch;
   int64_t left = int64_t{blockIdx.x} % across * p.patch;

@@ -4,6 +4,7 @@
 #include "cuda/put_token.h"
 
 FOVEA_KERNEL(put_token__row, PutTokenParams, 128) {
+  take_turn();
   int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (t >= live_rows(p.rows)) return;
   int seq = p.seq[t], pos = p.pos[t];

@@ -9,6 +9,7 @@ namespace {
 
 template <bool FOUR>
 FOVEA_DEVICE void rms_norm(const RmsNormParams &p, float *partial) {
+  take_turn();
   int row = static_cast<int>(blockIdx.x);
   if (row >= live_rows(p.rows)) return;
   const float *x = p.x + int64_t{row} * p.width;

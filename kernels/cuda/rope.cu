@@ -8,6 +8,7 @@
 
 FOVEA_KERNEL(rope__row, RopeParams, 256) {
   FOVEA_SHARED(float2, table, ROPE_PAIRS);  // cosine, sine
+  take_turn();
   int row = static_cast<int>(blockIdx.x);
   if (row >= live_rows(p.rows)) return;
   double pos = p.pos[row];

@@ -181,6 +181,7 @@ FOVEA_DEVICE void draw(const uint32_t *weights, int n, const Cut &kept, uint64_t
 }  // namespace
 
 FOVEA_KERNEL(sample__row, SampleParams, 1024) {
+  take_turn();
   FOVEA_SHARED(Shared, memory, 1);
   FOVEA_SHARED_BYTES(bytes);  // a bit for each id: seen before
   Shared &shared = *memory;

@@ -8,6 +8,7 @@ namespace {
 
 template <class Piece>
 FOVEA_DEVICE void take(const TakeRowsParams &p) {
+  take_turn();
   int r = static_cast<int>(blockIdx.x);
   if (r >= live_rows(p.taken)) return;
   int row = p.rows[r];

@@ -5,6 +5,7 @@
 #include "cuda/token_at.h"
 
 FOVEA_KERNEL(token_at__row, TokenAtParams, 128) {
+  take_turn();
   int t = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (t >= live_rows(p.rows)) return;
   int seq = p.seq[t], pos = p.pos[t];

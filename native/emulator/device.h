@@ -236,6 +236,9 @@ FOVEA_DEVICE float __int_as_float(int i) { return std::bit_cast<float>(i); }
 FOVEA_DEVICE float __uint_as_float(unsigned i) { return std::bit_cast<float>(i); }
 FOVEA_DEVICE int __clz(int i) { return std::countl_zero(static_cast<unsigned>(i)); }
 FOVEA_DEVICE int __popc(unsigned i) { return std::popcount(i); }
+FOVEA_DEVICE uint64_t __umul64hi(uint64_t a, uint64_t b) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(a) * b >> 64);
+}
 FOVEA_DEVICE int __ffs(int i) { return __builtin_ffs(i); }
 
 #define FOVEA_EXTREMES(T)                                \

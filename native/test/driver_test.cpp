@@ -45,9 +45,9 @@ EQUAL(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
 #endif
 
 extern "C" {
-extern int fake_current, fake_capability, fake_loaded, fake_launches, fake_fails;
+extern int fake_current, fake_capability, fake_ptx, fake_loaded, fake_launches, fake_fails;
 extern const char *fake_kernel;
-extern unsigned fake_config[8];
+extern unsigned fake_config[9];
 extern void *fake_stream;
 }
 
@@ -76,6 +76,28 @@ std::string kernels_of(const std::string &usage) {
 
 fovea_tensor matrix(void *data, int32_t rows, int32_t columns) {
   return {data, nullptr, FOVEA_F32, 2, {rows, columns, 1, 1}};
+}
+
+// Structs of nothing, and of noise, in memory of exactly their size.
+void check_rejects(const fovea_cuda *cuda) {
+  uint64_t state = 0x9e3779b97f4a7c15;
+  for (int32_t i = 0; i < fovea_cuda_kernel_count(); i++) {
+    fovea_cuda_kernel k;
+    CHECK(fovea_cuda_kernel_at(i, &k) == FOVEA_OK);
+    std::vector<uint8_t> args(static_cast<size_t>(k.args_bytes));
+    CHECK(fovea_cuda_rejects(cuda, i, args.data()) != nullptr);
+    for (int round = 0; round < 2000; round++) {
+      for (uint8_t &b : args) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Mostly zeros and small numbers, so that some get past the first checks.
+        b = static_cast<uint8_t>(state >> 32 & 7 ? state >> 40 & 3 : state >> 40);
+        if ((&b - args.data()) % 4 != 0 && state >> 60) b = 0;
+      }
+      fovea_cuda_rejects(cuda, i, args.data());
+    }
+  }
 }
 
 void run(const std::string &folder) {
@@ -127,6 +149,8 @@ void run(const std::string &folder) {
     if (fovea_cuda_kernel_at(i, &k) == FOVEA_OK && !strcmp(k.op, "add"))
       steps[0].kernel = steps[1].kernel = i;
   }
+  check_rejects(cuda);
+
   int32_t failed = -1;
   auto enqueue = [&] {
     return fovea_cuda_enqueue(cuda, steps, 2, nullptr, 0, &failed, &failed, message,
@@ -136,7 +160,8 @@ void run(const std::string &folder) {
   CHECK(fake_kernel && !strcmp(fake_kernel, "add__four"));
   CHECK(fake_config[0] == 4 && fake_config[1] == 1 && fake_config[2] == 1);
   CHECK(fake_config[3] == 256 && fake_config[4] == 1 && fake_config[5] == 1);
-  CHECK(fake_config[6] == 0 && fake_config[7] == 0 && fake_stream == &failed);
+  CHECK(fake_config[6] == 0 && fake_config[7] == 1 && fake_stream == &failed);
+  CHECK(fake_config[8] == fovea::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
   add.b.data = memory + 3999;
   CHECK(enqueue() == FOVEA_OK && !strcmp(fake_kernel, "add__one") && fake_config[0] == 16);
   fake_fails = 700;
@@ -144,6 +169,12 @@ void run(const std::string &folder) {
   CHECK(strstr(message, "step 0, add (four), kernel add__one: CUDA_ERROR_OF_THE_TEST"));
   fovea_cuda_close(cuda);
   CHECK(fake_loaded == 0);
+
+  // Code that the driver made from PTX for 8.0 has no instruction to wait with: nothing may overlap.
+  fake_fails = 0;
+  fake_ptx = 80;
+  CHECK(open() == FOVEA_OK && enqueue() == FOVEA_OK && fake_config[7] == 0);
+  fovea_cuda_close(cuda);
 }
 
 }  // namespace

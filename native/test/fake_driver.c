@@ -13,11 +13,12 @@ enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
 
 EXPORT int fake_current = 1; /* whether a context is current */
 EXPORT int fake_capability = 90;
+EXPORT int fake_ptx = 90;
 EXPORT int fake_loaded = 0; /* modules loaded and not unloaded */
 EXPORT int fake_launches = 0;
 EXPORT int fake_fails = 0; /* what the next launches return */
 EXPORT const char *fake_kernel = NULL;
-EXPORT unsigned fake_config[8]; /* grid, block, shared memory, attributes */
+EXPORT unsigned fake_config[9]; /* grid, block, shared memory, attributes, the id of the first */
 EXPORT void *fake_stream = NULL;
 
 EXPORT int cuCtxGetDevice(int *device) {
@@ -60,7 +61,7 @@ EXPORT int cuModuleGetFunction(void **function, void *module, const char *name) 
 
 EXPORT int cuFuncGetAttribute(int *value, int attribute, void *function) {
   (void)attribute, (void)function;
-  *value = 90;
+  *value = fake_ptx;
   return 0;
 }
 
@@ -76,6 +77,11 @@ EXPORT int cuLaunchKernelEx(const void *config, void *function, void **params, v
   memcpy(fake_config, words, 7 * sizeof *words);
   memcpy(&fake_stream, (const char *)config + 32, sizeof fake_stream);
   memcpy(&fake_config[7], (const char *)config + 48, sizeof *words);
+  if (fake_config[7]) {
+    const unsigned *first;
+    memcpy(&first, (const char *)config + 40, sizeof first);
+    fake_config[8] = *first;
+  }
   fake_kernel = function;
   fake_launches++;
   return 0;

@@ -12,9 +12,9 @@ void run(Launch &l, const void *args) {
   auto *a = static_cast<const fovea_concat_rows_args *>(args);
   ConcatRowsParams p{f32(a->a), f32(a->b), out32(a->y), elements(a->a), elements(a->y)};
   if (a->y.dim[1] % 4 == 0 && aligned16(p.a, p.b, p.y)) {
-    l.launch(four, pieces(p.total, 4 * 256), 256, 0, p);
+    l.launch(four, pieces(p.total, 4 * 256), 256, 0, p, OVERLAP);
   } else {
-    l.launch(one, pieces(p.total, 256), 256, 0, p);
+    l.launch(one, pieces(p.total, 256), 256, 0, p, OVERLAP);
   }
 }
 

@@ -14,9 +14,9 @@ namespace {
                                          const fovea_tensor &y) {
   ElementwiseParams p{f32(a), b ? f32(*b) : nullptr, out32(y), row_elements(y), l.rows(y)};
   if (p.width % 4 == 0 && aligned16(p.a, p.b, p.y)) {
-    l.launch(four, pieces(elements(y), 4 * 256), 256, 0, p);
+    l.launch(four, pieces(elements(y), 4 * 256), 256, 0, p, OVERLAP);
   } else {
-    l.launch(one, pieces(elements(y), 256), 256, 0, p);
+    l.launch(one, pieces(elements(y), 256), 256, 0, p, OVERLAP);
   }
 }
 

@@ -31,7 +31,7 @@ void run(Launch &l, const void *args) {
                 l.rows(a->ids)};
   bool fours = p.width % 4 == 0 && aligned16(p.table, p.image, p.y);
   l.launch((fours ? four : one)[a->table.dtype],
-           rows_by_pieces(a->ids.dim[0], p.width, fours ? 4 * 256 : 256), 256, 0, p);
+           rows_by_pieces(a->ids.dim[0], p.width, fours ? 4 * 256 : 256), 256, 0, p, OVERLAP);
 }
 
 #define TABLE(type)                                                              \

@@ -21,7 +21,7 @@ void run(Launch &l, const void *args) {
            : fours ? full_four
                    : full_one,
            rows_by_pieces(a->x.dim[0], int64_t{p.heads} * p.width, fours ? 4 * 256 : 256), 256, 0,
-           p);
+           p, OVERLAP);
 }
 
 const char *rejects_kv_append(const DeviceInfo &, const void *args) {

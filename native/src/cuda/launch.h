@@ -66,11 +66,16 @@ struct Options {
   int cluster = 1;  // blocks along x that share a cluster, from 9.0
 };
 
+// How many counters stand before the scratch memory: for blocks to see who of them is the last to arrive. All steps share them.
+constexpr int64_t COUNTERS = 16384;
+
 // One op's turn.
 class Launch {
  public:
   const DeviceInfo &device;
-  uint8_t *const scratch;  // as many bytes as the op's line asked for
+  uint8_t *const scratch;  // as many bytes as the op's line asked for, with anything in them
+  // COUNTERS zeros, if the op's line asked for scratch memory; kernels leave them zero.
+  int32_t *const counters;
 
   // Word of bad data in this step.
   Report report(int32_t status = FOVEA_E_RANGE) const { return {error_, step_ << 8 | status}; }
@@ -93,10 +98,11 @@ class Launch {
 
  private:
   friend struct Context;
-  Launch(const struct Context &context, const DeviceInfo &device, uint8_t *scratch, void *stream,
+  Launch(const struct Context &context, const DeviceInfo &device, uint8_t *memory, void *stream,
          int32_t *error, int32_t step)
       : device(device),
-        scratch(scratch),
+        scratch(memory ? memory + COUNTERS * sizeof(int32_t) : nullptr),
+        counters(reinterpret_cast<int32_t *>(memory)),
         context_(context),
         stream_(stream),
         error_(error),
@@ -169,6 +175,9 @@ const char *rejects(const DeviceInfo &, const void *args) {
   int64_t quants = t.dtype == FOVEA_Q4_0 ? elements(t) / 2 : elements(t);
   return reinterpret_cast<const uint16_t *>(static_cast<const uint8_t *>(t.data) + quants);
 }
+
+// For kernels that begin with take_turn().
+constexpr Options OVERLAP{.overlap = true};
 
 // Whether every address is a multiple of 16, so that pieces of 16 bytes can be read and written there.
 template <class... T>

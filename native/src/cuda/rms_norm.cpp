@@ -17,7 +17,7 @@ void run(Launch &l, const void *args) {
                   static_cast<float>(a->eps),
                   l.rows(a->x)};
   bool fours = p.width % 4 == 0 && aligned16(p.x, p.g, p.y);
-  l.launch(fours ? four : one, a->x.dim[0], row_threads(p.width), 0, p);
+  l.launch(fours ? four : one, a->x.dim[0], row_threads(p.width), 0, p, OVERLAP);
 }
 
 const Kernel kernels[] = {{"rms_norm", "f32,f32->f32", "four", 80, sizeof(fovea_rms_norm_args), run,

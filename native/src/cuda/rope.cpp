@@ -20,7 +20,7 @@ void run(Launch &l, const void *args) {
     p.turns[i] = a->scale * pow(a->theta, -static_cast<double>(i) / pairs) / PI;
   // The more pairs a block takes, the less its sines cost beside them; with few rows there are blocks to spare.
   int64_t piece = a->x.dim[0] < l.device.multiprocessors ? 256 : 2048;
-  l.launch(row, rows_by_pieces(a->x.dim[0], int64_t{p.heads} * pairs, piece), 256, 0, p);
+  l.launch(row, rows_by_pieces(a->x.dim[0], int64_t{p.heads} * pairs, piece), 256, 0, p, OVERLAP);
 }
 
 const char *rejects_rope(const DeviceInfo &, const void *args) {

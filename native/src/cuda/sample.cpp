@@ -32,7 +32,7 @@ void run(Launch &l, const void *args) {
                  out_i32(a->y),     ids,
                  a->tokens.dim[0],  a->tokens.dim[1],
                  l.rows(a->logits), l.report(FOVEA_E_NUMBER)};
-  l.launch(row, a->logits.dim[0], 1024, (ids + 31) / 32 * 4, p);
+  l.launch(row, a->logits.dim[0], 1024, (ids + 31) / 32 * 4, p, OVERLAP);
 }
 
 const Kernel kernels[] = {{"sample", "f32,i32,i32,i32,f32,i32->i32", "row", 80,

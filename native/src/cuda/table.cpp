@@ -25,8 +25,11 @@ namespace fovea {
   X(embed) \
   X(layer_norm) \
   X(rms_norm) \
+  X(linear) \
   X(rope) \
   X(kv_append) \
+  X(attention) \
+  X(paged_attention) \
   X(quick_gelu) \
   X(gelu) \
   X(silu_mul) \
@@ -64,6 +67,12 @@ const Kernel *line(int64_t index) {
   return index >= 0 && index < static_cast<int64_t>(lines.size())
              ? lines[static_cast<size_t>(index)]
              : nullptr;
+}
+
+// Counters and scratch memory, or nothing.
+int64_t memory_of(const Kernel &k, const DeviceInfo &device, const void *args) {
+  int64_t bytes = k.scratch(device, args);
+  return bytes > 0 ? COUNTERS * static_cast<int64_t>(sizeof(int32_t)) + bytes : 0;
 }
 
 struct Message {
@@ -212,7 +221,7 @@ int32_t Context::step(const fovea_cuda_step &step, int32_t index, uint8_t *scrat
     message("step %" PRId32 ": no kernel %" PRId64, index, step.kernel);
     return FOVEA_E_ARGUMENT;
   }
-  int64_t wanted = k->scratch(device, step.args);
+  int64_t wanted = memory_of(*k, device, step.args);
   if (wanted > scratch_bytes || (wanted > 0 && !scratch)) {
     message("step %" PRId32 ", %s: %" PRId64 " bytes of scratch memory, %" PRId64 " needed", index,
             k->op, scratch_bytes, wanted);
@@ -360,7 +369,7 @@ FOVEA_EXPORT const char *fovea_cuda_rejects(const fovea_cuda *cuda, int32_t inde
 FOVEA_EXPORT int64_t fovea_cuda_scratch_bytes(const fovea_cuda *cuda, int32_t index,
                                               const void *args) {
   const Kernel *k = line(index);
-  return cuda && k && args ? k->scratch(cuda->device, args) : 0;
+  return cuda && k && args ? memory_of(*k, cuda->device, args) : 0;
 }
 
 FOVEA_EXPORT int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step *steps,

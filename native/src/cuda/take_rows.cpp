@@ -14,7 +14,7 @@ void run(Launch &l, const void *args) {
                    l.rows(a->x), l.rows(a->rows)};
   bool fours = p.width % 4 == 0 && aligned16(p.x, p.y);
   l.launch(fours ? four : one, rows_by_pieces(a->y.dim[0], p.width, fours ? 4 * 256 : 256), 256, 0,
-           p);
+           p, OVERLAP);
 }
 
 const Kernel kernels[] = {{"take_rows", "f32,i32->f32", "four", 80, sizeof(fovea_take_rows_args),

@@ -1,0 +1,473 @@
+// Causal attention over the paged cache: row t sees positions 0..pos[t] of sequence seq[t]; query head h reads key head
+// h Hk / H.
+//
+// paged_attention_<cache>__plain. Grid (rows, heads), 128 threads; attention_plain.cuh. Traffic: a key head once a row and query head.
+//
+// paged_attention_<cache>__split_<width>[x4]. For a few rows at the end of long contexts. Idea: a row's keys are cut
+// into parts (how many depends on its position alone), a block takes one part of one key head and up to four query heads that
+// share it; a warp's lanes lie side by side along the head, 16 bytes each, several keys a load, all loads of 16 keys under way
+// at once; every group of lanes goes on with a softmax of its own and they are joined in the end, lanes by shuffles, warps in
+// shared memory, parts by the block that arrives last, in the parts' order, whoever that is. Grid (16, groups of query heads,
+// rows), 128 threads: the same for every context, blocks without a part leave at once; up to 1024 keys a part has 64, then 128
+// and so on. Traffic: keys and values once, 2 Dh/width bytes of partial sums a 64th of that. Expected, not measured: 80 % of
+// the read ceiling from 2048 keys and 4 rows on; one row, 700 keys, 32 heads of 128 in binary16: 352 blocks, 11.5 MB, bound by
+// latency, 5 us. Wins for 1 to 16 rows.
+//
+// paged_attention_f16__mma_<width>. For prefill. Idea: tiles of 64 query rows (16 a warp) and 64 keys on matrix units, keys and
+// values through a double buffer straight from the pages, the page table read one tile ahead; see attention_tiles.cuh. Rows
+// stand anywhere: a block goes through the sequences its rows belong to, one after the other, each from its first key to the
+// largest position, and a row sees keys of its own sequence up to its own position; a warp skips tiles that none of its rows
+// sees, and masks only where one of them does not see all. For consecutive rows of one sequence, prefill's case, that is the usual
+// causal walk. Grid (heads, ceil(rows/64)), the longest tiles first; 128 threads, 64 KiB shared (32 for width 64). Traffic: keys and
+// values once a block, from the second-level cache. Expected, not measured: 250 to 350 TFLOP/s at 2048 rows and more on
+// sm_90; less for the few hundred rows of a prompt. A key that is not seen must still be a number: infinity times a weight
+// of 0 is not 0.
+
+#include "cuda/attention_plain.cuh"
+#include "cuda/attention_tiles.cuh"
+#include "cuda/paged_attention.h"
+
+namespace {
+
+// Keys that row t sees; 0, and word of it, where position or sequence make no sense.
+FOVEA_DEVICE int seen(const PagedAttentionParams &p, int t) {
+  int pos = p.pos[t];
+  int seq = p.seq[t];
+  if (pos >= 0 && pos < int64_t{p.table} * p.places && seq >= 0 && seq < p.sequences)
+    return pos + 1;
+  report(p.rows.error);
+  return 0;
+}
+
+// Row of [Pg*Hk*Ps] where position j of a sequence lies for a key head; -1, and word of it, where the page makes no sense.
+FOVEA_DEVICE int64_t cache_row(const PagedAttentionParams &p, int seq, int j, int key_head) {
+  int block = j / p.places, place = j - block * p.places;
+  int page = p.pages[int64_t{seq} * p.table + block];
+  if (page < 0 || page >= p.pool) {
+    report(p.rows.error);
+    return -1;
+  }
+  return (int64_t{page} * p.key_heads + key_head) * p.places + place;
+}
+
+FOVEA_DEVICE int key_head_of(const PagedAttentionParams &p, int head) {
+  return head / (p.heads / p.key_heads);
+}
+
+template <class T>
+FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
+  int t = blockIdx.x, head = blockIdx.y;
+  if (t >= live_rows(p.rows)) return;
+  int n = seen(p, t);
+  if (n == 0) return;
+  int seq = p.seq[t], key_head = key_head_of(p, head);
+  int64_t at = (int64_t{t} * p.heads + head) * p.width;
+  attend_plainly(p.q + at, static_cast<const T *>(p.k), static_cast<const T *>(p.v), p.y + at, n,
+                 p.width, p.scale, shared, [&](int64_t j) {
+                   int64_t row = cache_row(p, seq, static_cast<int>(j), key_head);
+                   return row < 0 ? 0 : row * p.width;
+                 });
+}
+
+// ---- split ----
+
+constexpr int WARPS = 4;
+
+// 16 bytes of the cache; zeros where not valid.
+template <bool ALIGNED>
+FOVEA_DEVICE uint4 take(const void *from, bool valid) {
+  if (!valid) return make_uint4(0, 0, 0, 0);
+  if (ALIGNED) return *static_cast<const uint4 *>(from);
+  auto *h = static_cast<const uint16_t *>(from);  // 2-byte steps suit binary32 as well
+  uint32_t w[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) w[i] = h[2 * i] | static_cast<uint32_t>(h[2 * i + 1]) << 16;
+  return make_uint4(w[0], w[1], w[2], w[3]);
+}
+
+FOVEA_DEVICE void unpack(uint4 x, float (&to)[4]) {
+  to[0] = float_of(x.x), to[1] = float_of(x.y), to[2] = float_of(x.z), to[3] = float_of(x.w);
+}
+FOVEA_DEVICE void unpack(uint4 x, float (&to)[8]) {
+  float2 a = unpack_f16(x.x), b = unpack_f16(x.y), c = unpack_f16(x.z), d = unpack_f16(x.w);
+  to[0] = a.x, to[1] = a.y, to[2] = b.x, to[3] = b.y;
+  to[4] = c.x, to[5] = c.y, to[6] = d.x, to[7] = d.y;
+}
+
+// 2^(state - largest), 0 where there was nothing.
+FOVEA_DEVICE float share(float state, float largest) {
+  return state == -INFINITY ? 0 : exp2_approx(state - largest);
+}
+
+// What warps leave for each other.
+template <int W, int Q>
+struct SplitShared {
+  float sums[WARPS][Q][W];
+  float states[WARPS][Q][2];
+  int32_t last;
+};
+
+// T: type of the cache; W: head width; Q: query heads that share loads; ALIGNED: as params.aligned.
+template <class T, int W, int Q, bool ALIGNED>
+FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
+  constexpr int EACH = 16 / sizeof(T);              // numbers of a lane
+  constexpr int LANES = W / EACH;                   // lanes of a key
+  constexpr int KEYS = 32 / LANES;                  // keys of a load
+  constexpr int LOADS = Q > 1 || KEYS > 2 ? 4 : 8;  // at once, of keys and of values each
+  constexpr int STEP = LOADS * KEYS;
+  const PagedAttentionParams &p = params.a;
+  int part = blockIdx.x, group = blockIdx.y, t = blockIdx.z;
+  if (t >= live_rows(p.rows)) return;
+  int n = seen(p, t);
+  int length = SPLIT_PART;
+  while (length * SPLIT_PARTS < n) length *= 2;
+  int parts = (n + length - 1) / length;
+  if (part >= parts) return;
+
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32, slot = lane / LANES, piece = lane % LANES;
+  int sharing = p.heads / p.key_heads;  // query heads of a key head
+  int groups = (sharing + Q - 1) / Q;   // of them
+  int key_head = group / groups;
+  int first = key_head * sharing + group % groups * Q;
+  int queries = sharing - group % groups * Q;  // that count, at most Q
+  if (queries > Q) queries = Q;
+  int seq = p.seq[t];
+
+  // Queries past the last stay at zero and are not written.
+  float q[Q][EACH], sums[Q][EACH], largest[Q], total[Q];
+#pragma unroll
+  for (int i = 0; i < Q; i++) {
+    const float *from = p.q + (int64_t{t} * p.heads + first + i) * W + piece * EACH;
+#pragma unroll
+    for (int e = 0; e < EACH; e += 4) {
+      float4 x = i < queries ? load4(from + e, ALIGNED) : make_float4(0, 0, 0, 0);
+      q[i][e] = x.x, q[i][e + 1] = x.y, q[i][e + 2] = x.z, q[i][e + 3] = x.w;
+    }
+#pragma unroll
+    for (int e = 0; e < EACH; e++) {
+      q[i][e] *= p.scale * LOG2E;
+      sums[i][e] = 0;
+    }
+    largest[i] = -INFINITY;
+    total[i] = 0;
+  }
+
+  // A warp's quarter of the part, STEP keys at a time; where they lie is looked up a step ahead, a key a lane.
+  int from = part * length + warp * (length / WARPS);
+  int to = from + length / WARPS < n ? from + length / WARPS : n;
+  const T *k = static_cast<const T *>(p.k) + piece * EACH;
+  const T *v = static_cast<const T *>(p.v) + piece * EACH;
+  auto look_up = [&](int j) {
+    return lane < STEP && j + lane < to ? static_cast<int>(cache_row(p, seq, j + lane, key_head))
+                                        : -1;
+  };
+  int row = look_up(from);
+  for (int j = from; j < to; j += STEP) {
+    uint4 keys[LOADS], values[LOADS];
+    int at[LOADS];
+#pragma unroll
+    for (int u = 0; u < LOADS; u++) {
+      at[u] = __shfl_sync(0xffffffffu, row, u * KEYS + slot);
+      keys[u] = take<ALIGNED>(k + int64_t{at[u]} * W, at[u] >= 0);
+      if (ALIGNED) values[u] = take<ALIGNED>(v + int64_t{at[u]} * W, at[u] >= 0);
+    }
+    row = look_up(j + STEP);
+    float score[Q][LOADS];
+#pragma unroll
+    for (int u = 0; u < LOADS; u++) {
+      float x[EACH];
+      unpack(keys[u], x);
+#pragma unroll
+      for (int i = 0; i < Q; i++) {
+        if (Q > 1 && i >= queries) continue;
+        float dot = 0;
+#pragma unroll
+        for (int e = 0; e < EACH; e++) dot += q[i][e] * x[e];
+#pragma unroll
+        for (int mask = LANES / 2; mask > 0; mask /= 2)
+          dot += __shfl_xor_sync(0xffffffffu, dot, mask);
+        score[i][u] = j + u * KEYS + slot < to ? dot : -INFINITY;
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < Q; i++) {
+      if (Q > 1 && i >= queries) continue;
+      float next = largest[i];
+#pragma unroll
+      for (int u = 0; u < LOADS; u++) next = fmaxf(next, score[i][u]);
+      float base = next == -INFINITY ? 0 : next;
+      float shrink = exp2_approx(largest[i] - base);
+      largest[i] = next;
+      total[i] *= shrink;
+#pragma unroll
+      for (int e = 0; e < EACH; e++) sums[i][e] *= shrink;
+#pragma unroll
+      for (int u = 0; u < LOADS; u++) {
+        score[i][u] = exp2_approx(score[i][u] - base);
+        total[i] += score[i][u];
+      }
+    }
+#pragma unroll
+    for (int u = 0; u < LOADS; u++) {
+      float x[EACH];
+      unpack(ALIGNED ? values[u] : take<ALIGNED>(v + int64_t{at[u]} * W, at[u] >= 0), x);
+#pragma unroll
+      for (int i = 0; i < Q; i++) {
+        if (Q > 1 && i >= queries) continue;
+#pragma unroll
+        for (int e = 0; e < EACH; e++) sums[i][e] += score[i][u] * x[e];
+      }
+    }
+  }
+
+  // The warp's slots become one; the first slot's lanes have the result.
+#pragma unroll
+  for (int i = 0; i < Q; i++) {
+#pragma unroll
+    for (int mask = LANES; mask < 32; mask *= 2) {
+      float other = __shfl_xor_sync(0xffffffffu, largest[i], mask);
+      float next = fmaxf(largest[i], other);
+      float mine = share(largest[i], next), theirs = share(other, next);
+      largest[i] = next;
+      total[i] = total[i] * mine + __shfl_xor_sync(0xffffffffu, total[i], mask) * theirs;
+#pragma unroll
+      for (int e = 0; e < EACH; e++)
+        sums[i][e] = sums[i][e] * mine + __shfl_xor_sync(0xffffffffu, sums[i][e], mask) * theirs;
+    }
+    if (slot == 0) {
+#pragma unroll
+      for (int e = 0; e < EACH; e++) shared.sums[warp][i][piece * EACH + e] = sums[i][e];
+      if (piece == 0) {
+        shared.states[warp][i][0] = largest[i];
+        shared.states[warp][i][1] = total[i];
+      }
+    }
+  }
+  __syncthreads();
+
+  // The warps become one. The first has a key.
+  for (int i = threadIdx.x; i < queries * W; i += WARPS * 32) {
+    int query = i / W, d = i % W, head = first + query;
+    float next = -INFINITY, sum = 0, weights = 0;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) next = fmaxf(next, shared.states[w][query][0]);
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) {
+      float s = share(shared.states[w][query][0], next);
+      sum += shared.sums[w][query][d] * s;
+      weights += shared.states[w][query][1] * s;
+    }
+    int64_t at = int64_t{t} * p.heads + head;
+    if (parts == 1) {
+      p.y[at * W + d] = sum / weights;
+    } else {
+      int64_t mine = at * SPLIT_PARTS + part;
+      params.sums[mine * W + d] = sum;
+      if (d == 0) {
+        params.states[2 * mine] = next;
+        params.states[2 * mine + 1] = weights;
+      }
+    }
+  }
+  if (parts == 1) return;
+
+  // Whoever is last has all parts before it, and leaves the counter as it was found.
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    int32_t *arrived = &params.arrived[int64_t{t} * gridDim.y + group];
+    shared.last = atomicAdd(arrived, 1) == parts - 1;
+    if (shared.last) *arrived = 0;
+  }
+  __syncthreads();
+  if (!shared.last) return;
+  __threadfence();
+  for (int i = threadIdx.x; i < queries * W; i += WARPS * 32) {
+    int d = i % W;
+    int64_t at = int64_t{t} * p.heads + first + i / W;
+    const float *states = params.states + 2 * at * SPLIT_PARTS;
+    const float *of = params.sums + at * SPLIT_PARTS * W + d;
+    float next = -INFINITY, sum = 0, weights = 0;
+#pragma unroll
+    for (int c = 0; c < SPLIT_PARTS; c++)
+      if (c < parts) next = fmaxf(next, states[2 * c]);
+#pragma unroll
+    for (int c = 0; c < SPLIT_PARTS; c++) {
+      if (c >= parts) continue;
+      float s = share(states[2 * c], next);
+      sum += of[c * W] * s;
+      weights += states[2 * c + 1] * s;
+    }
+    p.y[at * W + d] = sum / weights;
+  }
+}
+
+// ---- mma ----
+
+constexpr int TILE = 64;  // query rows, and keys
+
+// shared: where the block's rows stand.
+struct Stand {
+  int32_t seen[TILE];
+  int32_t seq[TILE];  // -1: this row does not count
+};
+
+FOVEA_DEVICE int warp_least(int x) {
+  for (int mask = 16; mask > 0; mask >>= 1) {
+    int other = __shfl_xor_sync(0xffffffffu, x, mask);
+    x = other < x ? other : x;
+  }
+  return x;
+}
+FOVEA_DEVICE int warp_most(int x) { return -warp_least(-x); }
+
+template <int W>
+FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand &stand) {
+  using Way = Halves<W>;
+  constexpr int TILE_BYTES = TILE * W * 2, N = TILE / 8;
+  constexpr int NONE = 0x7fffffff;
+  int n = live_rows(p.rows);
+  int head = blockIdx.x, base = (gridDim.y - 1 - blockIdx.y) * TILE;
+  if (base >= n) return;
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4;
+  int key_head = key_head_of(p, head);
+  bool aligned = p.aligned;
+  const uint16_t *k = static_cast<const uint16_t *>(p.k), *v = static_cast<const uint16_t *>(p.v);
+
+  if (threadIdx.x < TILE) {
+    int t = base + threadIdx.x;
+    int sees = t < n ? seen(p, t) : 0;
+    stand.seen[threadIdx.x] = sees;
+    stand.seq[threadIdx.x] = sees > 0 ? p.seq[t] : -1;
+  }
+  __syncthreads();
+
+  // Rows past the end repeat the last; they see nothing and are not written.
+  int seq[2], sees[2];
+  const float *from[2];
+  int64_t to[2];
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    int mine = warp * 16 + g + 8 * r;
+    seq[r] = stand.seq[mine];
+    sees[r] = stand.seen[mine];
+    to[r] = (int64_t{base + mine < n ? base + mine : n - 1} * p.heads + head) * W;
+    from[r] = p.q + to[r];
+  }
+  Way way;
+  way.start(from[0], from[1], p.scale, aligned);
+  Softmax softmax;
+
+  for (int last = -1;;) {
+    // The next sequence of any row, how far the block goes in it, and what this warp's rows see of it.
+    int a = stand.seq[lane], b = stand.seq[lane + 32];
+    int next = warp_least(min(a > last ? a : NONE, b > last ? b : NONE));
+    if (next == NONE) break;
+    last = next;
+    int reach =
+        warp_most(max(a == next ? stand.seen[lane] : 0, b == next ? stand.seen[lane + 32] : 0));
+    int limit[2] = {seq[0] == next ? sees[0] : 0, seq[1] == next ? sees[1] : 0};
+    int most = warp_most(max(limit[0], limit[1])), least = warp_least(min(limit[0], limit[1]));
+
+    // A warp fetches 16 rows of each tile, its lanes side by side along a row; lane i looks up row i, a tile ahead.
+    auto look_up = [&](int tile) {
+      int j = tile * TILE + warp * 16 + lane % 16;
+      return j < reach ? static_cast<int>(cache_row(p, next, j, key_head)) : -1;
+    };
+    auto stage = [&](int tile, int row) {
+      uint8_t *into = shared + tile % 2 * 2 * TILE_BYTES;
+      constexpr int ROWS = 32 / Way::PIECES;  // of a load
+#pragma unroll
+      for (int i = 0; i < 16 / ROWS; i++) {
+        int mine = i * ROWS + lane / Way::PIECES, piece = lane % Way::PIECES;
+        int found = __shfl_sync(0xffffffffu, row, mine);
+        int64_t at = int64_t{found < 0 ? 0 : found} * W + piece * 8;
+        uint8_t *here = into + 16 * Way::place(warp * 16 + mine, piece);
+        fetch16(here, k + at, found >= 0, aligned);
+        fetch16(here + TILE_BYTES, v + at, found >= 0, aligned);
+      }
+    };
+    int tiles = (reach + TILE - 1) / TILE;
+    stage(0, look_up(0));
+    cp_async_commit();
+    int row = look_up(1);
+    for (int tile = 0; tile < tiles; tile++) {
+      if (tile + 1 < tiles) stage(tile + 1, row);
+      cp_async_commit();
+      row = look_up(tile + 2);
+      cp_async_wait<1>();
+      __syncthreads();
+      int start = tile * TILE;
+      if (start < most) {
+        const uint8_t *keys = shared + tile % 2 * 2 * TILE_BYTES;
+        float s[N][4], shrink[2];
+        way.template scores<N>(s, keys, 0, most - start);
+        if (start + TILE > least) {
+#pragma unroll
+          for (int i = 0; i < N; i++) {
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+              if (start + 8 * i + lane % 4 * 2 + e % 2 >= limit[e / 2]) s[i][e] = -INFINITY;
+          }
+        }
+        softmax.weigh(s, shrink);
+        way.template add<N>(s, shrink, keys + TILE_BYTES, 0, most - start);
+      }
+      __syncthreads();
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    float sum = quad_sum(softmax.sum[r]);
+    if (seq[r] >= 0) way.store(p.y + to[r], r, 1 / sum, aligned);
+  }
+}
+
+}  // namespace
+
+FOVEA_KERNEL(paged_attention_f32__plain, PagedAttentionParams, 128) {
+  FOVEA_SHARED(PlainShared, shared, 1);
+  plain<float>(p, shared[0]);
+}
+
+FOVEA_KERNEL(paged_attention_f16__plain, PagedAttentionParams, 128) {
+  FOVEA_SHARED(PlainShared, shared, 1);
+  plain<uint16_t>(p, shared[0]);
+}
+
+// _odd: for tensors that do not start on 16 bytes.
+#define SPLIT(name, T, W, Q, ALIGNED)                            \
+  FOVEA_KERNEL_BLOCKS(name, SplitParams, 128, (Q > 1 ? 3 : 4)) { \
+    using Shared = SplitShared<W, Q>;                            \
+    FOVEA_SHARED(Shared, shared, 1);                             \
+    split<T, W, Q, ALIGNED>(p, shared[0]);                       \
+  }
+
+SPLIT(paged_attention_f32__split_64, float, 64, 1, true)
+SPLIT(paged_attention_f32__split_64x4, float, 64, 4, true)
+SPLIT(paged_attention_f32__split_128, float, 128, 1, true)
+SPLIT(paged_attention_f32__split_128x4, float, 128, 4, true)
+SPLIT(paged_attention_f16__split_64, uint16_t, 64, 1, true)
+SPLIT(paged_attention_f16__split_64x4, uint16_t, 64, 4, true)
+SPLIT(paged_attention_f16__split_128, uint16_t, 128, 1, true)
+SPLIT(paged_attention_f16__split_128x4, uint16_t, 128, 4, true)
+SPLIT(paged_attention_f32__split_64_odd, float, 64, 1, false)
+SPLIT(paged_attention_f32__split_64x4_odd, float, 64, 4, false)
+SPLIT(paged_attention_f32__split_128_odd, float, 128, 1, false)
+SPLIT(paged_attention_f32__split_128x4_odd, float, 128, 4, false)
+SPLIT(paged_attention_f16__split_64_odd, uint16_t, 64, 1, false)
+SPLIT(paged_attention_f16__split_64x4_odd, uint16_t, 64, 4, false)
+SPLIT(paged_attention_f16__split_128_odd, uint16_t, 128, 1, false)
+SPLIT(paged_attention_f16__split_128x4_odd, uint16_t, 128, 4, false)
+
+FOVEA_KERNEL_BLOCKS(paged_attention_f16__mma_64, PagedAttentionParams, 128, 3) {
+  FOVEA_SHARED_BYTES(shared);
+  FOVEA_SHARED(Stand, stand, 1);
+  prefill<64>(p, shared, stand[0]);
+}
+
+FOVEA_KERNEL_BLOCKS(paged_attention_f16__mma_128, PagedAttentionParams, 128, 2) {
+  FOVEA_SHARED_BYTES(shared);
+  FOVEA_SHARED(Stand, stand, 1);
+  prefill<128>(p, shared, stand[0]);
+}
