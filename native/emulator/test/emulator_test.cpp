@@ -383,7 +383,20 @@ void matrix_kinds() {
   matrices<int8_t, int32_t>(
       {"tile__s8", 32, false}, [](double v) { return static_cast<int8_t>(std::lround(v)); },
       [](int8_t v) { return v; });
+  matrices<uint16_t, float>({"tile__swizzled", 16, false}, to_f16, from_f16);
   Device device(3);
+  {
+    std::vector<uint16_t> a(256), b(128);
+    for (auto &v : a) v = to_f16(draw() % 17);
+    for (auto &v : b) v = to_f16(draw() % 17);
+    MatrixParams right{on_device(a), on_device(b), on_device(std::vector<float>(128))};
+    MatrixParams wrong{right.a, right.b, on_device(std::vector<float>(128))};
+    std::string line =
+        run("tile__swizzled", {1}, {32}, right) + run("tile__wrong_swizzle", {1}, {32}, wrong);
+    if (!line.empty() || from_device(static_cast<float *>(right.d), 128) ==
+                             from_device(static_cast<float *>(wrong.d), 128))
+      fail("a wrong swizzle does not show: " + line);
+  }
   MatrixParams params{on_device(std::vector<float>(256)), nullptr,
                       on_device(std::vector<float>(128))};
   std::string line = run("tile__broken", {1}, {32}, params);

@@ -87,6 +87,31 @@ FOVEA_KERNEL(tile__transposed, MatrixParams, 32) {
   tile<float>(p, a, b, [](auto &d, auto &a, auto &b) { mma_f16(d, a, b); });
 }
 
+// The same as tile__ldmatrix with the pieces of a in other places: piece c of row r in place c ^ (r / 4 % 2), so that eight rows
+// lie in different banks. STORED: as they are stored; otherwise they are looked for where they would lie without.
+template <bool STORED>
+FOVEA_DEVICE void swizzled_tile(const MatrixParams &p, uint4 *rows) {
+  int lane = static_cast<int>(threadIdx.x);
+  rows[lane ^ (lane / 8 % 2)] = static_cast<const uint4 *>(p.a)[lane];
+  if (lane < 16) rows[32 + lane] = static_cast<const uint4 *>(p.b)[lane];
+  __syncwarp();
+  uint32_t a[4], b[2];
+  int row = lane % 16, piece = lane / 16;
+  ldmatrix_x4(a, &rows[row * 2 + (STORED ? piece ^ (row / 4 % 2) : piece)]);
+  ldmatrix_x2(b, &rows[32 + lane % 8 * 2 + lane / 8 % 2]);
+  tile<float>(p, a, b, [](auto &d, auto &a, auto &b) { mma_f16(d, a, b); });
+}
+
+FOVEA_KERNEL(tile__swizzled, MatrixParams, 32) {
+  FOVEA_SHARED(uint4, rows, 16 * 2 + 8 * 2);
+  swizzled_tile<true>(p, rows);
+}
+
+FOVEA_KERNEL(tile__wrong_swizzle, MatrixParams, 32) {
+  FOVEA_SHARED(uint4, rows, 16 * 2 + 8 * 2);
+  swizzled_tile<false>(p, rows);
+}
+
 // What ldmatrix reads was never written; half of a warp multiplies.
 FOVEA_KERNEL(tile__broken, MatrixParams, 32) {
   FOVEA_SHARED(uint4, rows, 32);
