@@ -49,7 +49,10 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
   int half = warp / 2;
   row += warp % 2 * 16;
   bool busy = row < n, aligned = p.aligned;
-  const float *k = p.k + int64_t{head} * W, *v = p.v + int64_t{head} * W;
+  using Element = typename Way::Element;
+  auto *q = static_cast<const Element *>(p.q);
+  auto *k = static_cast<const Element *>(p.k) + int64_t{head} * W;
+  auto *v = static_cast<const Element *>(p.v) + int64_t{head} * W;
 
   // Rows past the end repeat the last and are not written.
   int64_t at[2];
@@ -59,7 +62,7 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
     at[r] = (int64_t{mine < n ? mine : n - 1} * p.heads + head) * W;
   }
   Way way;
-  way.start(p.q + at[0], p.q + at[1], p.scale, aligned);
+  way.start(q + at[0], q + at[1], p.scale, aligned);
   Softmax softmax;
 
   auto stage = [&](int tile) {
@@ -149,7 +152,8 @@ FOVEA_KERNEL(attention__plain, AttentionParams, 128) {
   int row = blockIdx.x, head = blockIdx.y;
   if (row >= n) return;
   int64_t at = (int64_t{row} * p.heads + head) * p.width;
-  attend_plainly(p.q + at, p.k, p.v, p.y + at, n, p.width, p.scale, shared[0],
+  attend_plainly(static_cast<const float *>(p.q) + at, static_cast<const float *>(p.k),
+                 static_cast<const float *>(p.v), p.y + at, n, p.width, p.scale, shared[0],
                  [&](int64_t j) { return (j * p.heads + head) * p.width; });
 }
 

@@ -34,6 +34,17 @@ FOVEA_DEVICE float4 load4(const float *from, bool aligned) {
   return make_float4(from[0], from[1], from[2], from[3]);
 }
 
+// The same of halves; on 8-byte boundaries if aligned.
+FOVEA_DEVICE float4 load4(const uint16_t *from, bool aligned) {
+  if (aligned) {
+    uint2 pairs = *reinterpret_cast<const uint2 *>(from);
+    float2 a = unpack_f16(pairs.x), b = unpack_f16(pairs.y);
+    return make_float4(a.x, a.y, b.x, b.y);
+  }
+  return make_float4(f16_to_f32(from[0]), f16_to_f32(from[1]), f16_to_f32(from[2]),
+                     f16_to_f32(from[3]));
+}
+
 FOVEA_DEVICE void store4(float *to, float4 x, bool aligned) {
   if (aligned) {
     *reinterpret_cast<float4 *>(to) = x;
@@ -102,14 +113,15 @@ struct Halves {
     return row * PIECES + (piece ^ ((row & 1) << 2 | (row >> 1 & 3)));
   }
 
-  // Rows g and g+8 of the queries, f32. The numbers of a row are dealt to the products so that a lane needs 8 that lie side by
+  // Rows g and g+8 of the queries, of either type. The numbers of a row are dealt to the products so that a lane needs 8 that lie side by
   // side for two of them, here and in scores().
-  FOVEA_DEVICE void start(const float *row0, const float *row1, float scale, bool aligned) {
+  template <class Q>
+  FOVEA_DEVICE void start(const Q *row0, const Q *row1, float scale, bool aligned) {
     int t = threadIdx.x % 4;
     float q[2][W / 32][8];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-      const float *row = (r ? row1 : row0) + 8 * t;
+      const Q *row = (r ? row1 : row0) + 8 * t;
       float largest = 0;
 #pragma unroll
       for (int j = 0; j < W / 32; j++) {

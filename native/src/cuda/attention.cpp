@@ -13,9 +13,9 @@ Function<AttentionParams> plain{file, "attention__plain"},
     tf32_parts{file, "attention__tf32_parts", TILES_BYTES};
 
 AttentionParams params(Launch &l, const fovea_attention_args *a) {
-  return {f32(a->q),
-          f32(a->k),
-          f32(a->v),
+  return {a->q.data,
+          a->k.data,
+          a->v.data,
           out32(a->y),
           a->q.dim[1],
           a->q.dim[2],
