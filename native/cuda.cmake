@@ -11,6 +11,11 @@ set(CUDA_KERNELS
     gelu
     kv_append
     layer_norm
+    linear_dp4a
+    linear_mma
+    linear_mma16
+    linear_plain
+    linear_x
     paged_attention
     patchify
     put_token
@@ -31,6 +36,7 @@ set(CUDA_LAUNCHERS
     gelu
     kv_append
     layer_norm
+    linear
     paged_attention
     patchify
     put_token
@@ -42,7 +48,8 @@ set(CUDA_LAUNCHERS
     take_rows
     token_at)
 
-set(FOVEA_CUDA_ARCHITECTURES 80 86 89 90a 100 120 CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
+set(CUDA_ARCHITECTURES_SHIPPED 80 86 89 90a 100 120)
+set(FOVEA_CUDA_ARCHITECTURES ${CUDA_ARCHITECTURES_SHIPPED} CACHE STRING "Architectures with machine code; PTX for 8.0 serves the rest")
 set(FOVEA_CUDA_FLAGS "" CACHE STRING "More flags for nvcc, e.g. -lineinfo to profile")
 
 list(TRANSFORM CUDA_LAUNCHERS PREPEND src/cuda/ OUTPUT_VARIABLE CUDA_SOURCES)
@@ -74,10 +81,16 @@ if(FOVEA_CUDA)
     message(STATUS "The cuda backend is left out: ${WITHOUT}")
   else()
     set(NVCC_FLAGS -std=c++20 -O3 -I${PROJECT_SOURCE_DIR}/kernels -Werror all-warnings -Xfatbin=-compress-all --compress-mode=size)
-    foreach(ARCHITECTURE ${FOVEA_CUDA_ARCHITECTURES})
+    set(ARCHITECTURES ${FOVEA_CUDA_ARCHITECTURES})
+    if(FOVEA_SANITIZE)
+      # Sanitizers see host code: device code is compiled for its names alone.
+      list(GET ARCHITECTURES 0 ARCHITECTURES)
+    else()
+      list(APPEND NVCC_FLAGS -gencode arch=compute_80,code=compute_80)
+    endif()
+    foreach(ARCHITECTURE ${ARCHITECTURES})
       list(APPEND NVCC_FLAGS -gencode arch=compute_${ARCHITECTURE},code=sm_${ARCHITECTURE})
     endforeach()
-    list(APPEND NVCC_FLAGS -gencode arch=compute_80,code=compute_80)
     separate_arguments(MORE_NVCC_FLAGS UNIX_COMMAND "${FOVEA_CUDA_FLAGS}")
     foreach(NAME ${CUDA_KERNELS})
       set(FATBIN ${CMAKE_CURRENT_BINARY_DIR}/kernels/${NAME}.fatbin)
@@ -131,6 +144,9 @@ if(FOVEA_TESTS)
     # The fake is loaded before libfovea_cuda asks for libcuda.so.1, and found under that name.
     target_link_libraries(driver_test PRIVATE fovea_cuda -Wl,--no-as-needed fake_driver)
     add_test(NAME driver_test COMMAND driver_test ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+    if(ARCHITECTURES STREQUAL CUDA_ARCHITECTURES_SHIPPED)
+      add_test(NAME cuda_resources COMMAND ${PROJECT_SOURCE_DIR}/kernels/cuda/resources.sh --check ${PROJECT_BINARY_DIR})
+    endif()
   endif()
   if(TARGET fovea_cuda_emulated)
     add_executable(cuda_emulated_abi_test test/cuda_abi_test.c)
@@ -146,5 +162,9 @@ if(FOVEA_TESTS)
     target_include_directories(cuda_attention_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
     target_link_libraries(cuda_attention_test PRIVATE fovea_cuda_emulated)
     add_test(NAME cuda_attention_test COMMAND cuda_attention_test)
+    add_executable(cuda_linear_test test/cuda_linear_test.cpp)
+    target_include_directories(cuda_linear_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
+    target_link_libraries(cuda_linear_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_linear_test COMMAND cuda_linear_test)
   endif()
 endif()

@@ -130,7 +130,12 @@ struct Device {
     job.first = job.seed % count;
     job.step = (job.seed >> 7) % count | 1;
     while (std::gcd(job.step, count) != 1) job.step++;
+    Memory::begin_launch(step.how.overlap);
     pool.run(job);
+    // The kernel after would wait for this one, which may have ended before those that it should have waited for.
+    if (step.how.overlap && !job.waited && !job.failed)
+      keep_fault(std::string(step.function->name) +
+                 ": launched to overlap with the kernel before, but no thread called pdl_wait");
   }
 };
 
@@ -254,14 +259,18 @@ int32_t fovea_emulator_free(void *memory) {
 }
 
 int32_t fovea_emulator_copy(void *to, const void *from, int64_t bytes) {
+  std::lock_guard lock(mutex);  // after what was launched before
   if (bytes < 0 || !reachable(to, bytes) || !reachable(from, bytes)) return FOVEA_E_ARGUMENT;
   if (bytes) memmove(to, from, static_cast<size_t>(bytes));
+  Memory::complete_all();
   return FOVEA_OK;
 }
 
 int32_t fovea_emulator_fill(void *to, int32_t byte, int64_t bytes) {
+  std::lock_guard lock(mutex);
   if (bytes < 0 || !reachable(to, bytes)) return FOVEA_E_ARGUMENT;
   if (bytes) memset(to, byte, static_cast<size_t>(bytes));
+  Memory::complete_all();
   return FOVEA_OK;
 }
 
@@ -299,6 +308,10 @@ int32_t fovea_emulator_launch_graph(void *graph, void *stream) {
 void fovea_emulator_free_graph(void *graph) { delete static_cast<Graph *>(graph); }
 
 int32_t fovea_emulator_synchronize(char *message, int32_t message_bytes) {
+  {
+    std::lock_guard lock(mutex);
+    Memory::complete_all();
+  }
   std::lock_guard lock(fault_mutex);
   if (message && message_bytes > 0) {
     size_t length = std::min(first_fault.size(), static_cast<size_t>(message_bytes) - 1);

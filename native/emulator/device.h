@@ -205,11 +205,30 @@ FOVEA_DEVICE void __threadfence() { ::fovea::emulator::fence(); }
 FOVEA_DEVICE void __threadfence_block() { ::fovea::emulator::fence(); }
 
 FOVEA_DEVICE float rsqrtf(float x) { return 1.0f / sqrtf(x); }
-// Of half turns.
+
+namespace fovea::emulator {
+
+// sin(pi x) for |x| <= 1/2.
+FOVEA_DEVICE double small_sinpi(double x) { return sin(3.14159265358979323846 * x); }
+
+}  // namespace fovea::emulator
+
+// sin and cos of pi x, exact where they are 0 and 1.
 FOVEA_DEVICE void sincospif(float x, float *sine, float *cosine) {
-  double angle = 3.14159265358979323846 * x;
-  *sine = static_cast<float>(sin(angle));
-  *cosine = static_cast<float>(cos(angle));
+  using ::fovea::emulator::small_sinpi;
+  double r = remainder(static_cast<double>(x), 2.0), size = fabs(r);  // |r| <= 1
+  *sine = static_cast<float>(copysign(small_sinpi(size > 0.5 ? 1 - size : size), r));
+  *cosine = static_cast<float>(small_sinpi(0.5 - size));
+}
+FOVEA_DEVICE float sinpif(float x) {
+  float sine, cosine;
+  sincospif(x, &sine, &cosine);
+  return sine;
+}
+FOVEA_DEVICE float cospif(float x) {
+  float sine, cosine;
+  sincospif(x, &sine, &cosine);
+  return cosine;
 }
 FOVEA_DEVICE int __float_as_int(float f) { return std::bit_cast<int>(f); }
 FOVEA_DEVICE unsigned __float_as_uint(float f) { return std::bit_cast<unsigned>(f); }

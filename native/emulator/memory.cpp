@@ -13,6 +13,9 @@ namespace fovea::emulator {
 uintptr_t Memory::base = 0;
 size_t Memory::bytes = 0;
 const uint8_t *Memory::valid = nullptr;
+uint16_t *Memory::written = nullptr;
+uint16_t Memory::launch = 0;
+uint16_t Memory::complete = 0;
 
 namespace {
 
@@ -48,11 +51,15 @@ bool reserve_range() {
     if (!range) continue;
     // One cell more, for an access that ends past the last.
     void *cells = reserve((bytes >> 4) + PAGE);
-    if (!cells) {
+    void *rounds = reserve((bytes >> 4) * 2 + PAGE);
+    if (!cells || !rounds) {
+      if (rounds) munmap(rounds, (bytes >> 4) * 2 + PAGE);
+      if (cells) munmap(cells, (bytes >> 4) + PAGE);
       munmap(range, bytes);
       continue;
     }
     Memory::valid = static_cast<uint8_t *>(cells);
+    Memory::written = static_cast<uint16_t *>(rounds);
     Memory::bytes = bytes;
     Memory::base = reinterpret_cast<uintptr_t>(range);
     return true;
@@ -71,6 +78,16 @@ void drop(std::map<size_t, size_t>::iterator allocation) {
 }
 
 }  // namespace
+
+void Memory::begin_launch(bool overlap) {
+  if (launch == UINT16_MAX) {
+    // Counts from the start again; what was written so far is taken to have ended.
+    if (bytes) madvise(written, (bytes >> 4) * 2, MADV_DONTNEED);
+    launch = complete = 0;
+  }
+  if (!overlap) complete_all();
+  launch++;
+}
 
 bool Memory::allows_range(uintptr_t address, size_t size) {
   if (!contains(address) || size > bytes - (address - base)) return false;

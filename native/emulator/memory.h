@@ -14,6 +14,22 @@ struct Memory {
   static size_t bytes;
   static const uint8_t *valid;  // of each 16 bytes: how many from the first are allocated
 
+  // Of each 16 bytes: the launch that last wrote there. `complete` is the latest launch that has ended for sure when the
+  // current one starts: those between may still be under way for a kernel that has not called pdl_wait.
+  static uint16_t *written;
+  static uint16_t launch, complete;
+  static void begin_launch(bool overlap);
+  static void complete_all() { complete = launch; }
+  static bool pending(uint16_t writer) { return writer > complete && writer < launch; }
+  static bool written_before(uintptr_t address, size_t size) {
+    return pending(written[(address - base) >> 4]) ||
+           pending(written[(address - base + size - 1) >> 4]);
+  }
+  static void note_written(uintptr_t address, size_t size) {
+    written[(address - base) >> 4] = launch;
+    written[(address - base + size - 1) >> 4] = launch;
+  }
+
   // Whether the address is global memory at all, allocated or not.
   static bool contains(uintptr_t address) { return address - base < bytes; }
 

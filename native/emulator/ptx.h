@@ -27,6 +27,7 @@ void copy_wait(int groups);
 int acquire(const int *global);
 void release(int *global, int value);
 uint32_t shared_offset(const void *shared);
+void wait_for_kernels_before();
 
 }  // namespace fovea::emulator
 
@@ -207,7 +208,8 @@ FOVEA_DEVICE uint4 load_stream16(const void *global) { return *static_cast<const
 FOVEA_DEVICE int load_acquire(const int *global) { return ::fovea::emulator::acquire(global); }
 FOVEA_DEVICE void store_release(int *global, int v) { ::fovea::emulator::release(global, v); }
 
-// ---- the kernel before and the kernel after: kernels run one after the other here ----
+// ---- the kernel before and the kernel after ----
+// Kernels run one after the other here; but one that was launched to overlap is held to what it may do before pdl_wait.
 
-FOVEA_DEVICE void pdl_wait() {}
+FOVEA_DEVICE void pdl_wait() { ::fovea::emulator::wait_for_kernels_before(); }
 FOVEA_DEVICE void pdl_launch() {}

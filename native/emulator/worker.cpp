@@ -92,6 +92,7 @@ void Worker::run_block(uint64_t index) {
     t.state = State::RUNNABLE;
     t.number = static_cast<uint16_t>(i);
     t.index = place(i, job->how.block);
+    t.waited = !job->how.overlap;
     t.groups = 0;
     t.copies.clear();
     t.known.clear();
@@ -150,6 +151,8 @@ void Worker::enter(Thread &t) {
   running = &t;
   now = time << ID_BITS | t.number;
   warp_synced = warp->synced;
+  early = !t.waited;
+  own_stack = stack(t.number);
 }
 
 void Worker::leave() {
@@ -450,6 +453,12 @@ uint32_t shuffle(Shuffle how, uint32_t mask, uint32_t value, int lane, int width
                       ", which does not take part",
                   call);
   return r.word;
+}
+
+void wait_for_kernels_before() {
+  worker->running->waited = true;
+  worker->early = false;
+  worker->job->waited.store(true, std::memory_order_relaxed);
 }
 
 uint3 thread_index() noexcept { return worker->running->index; }

@@ -59,6 +59,7 @@ struct Thread {
   uint3 index{};
   const void *call = nullptr;  // where in the kernel it waits
   Request request;
+  bool waited = false;  // for the kernels before this one
   uint32_t groups = 0;  // of cp.async committed so far
   std::vector<Copy> copies;
   // By thread of the block: its stamps below come before what this one does now, by other ways than barriers of the whole
@@ -87,6 +88,7 @@ struct Job {  // A launch under way.
   uint64_t first, step;           // block i in order of start is (first + i * step) mod count
   std::atomic<uint64_t> next{0};  // i of the next to start
   std::atomic<bool> failed{false};
+  std::atomic<bool> waited{false};  // some thread has waited for the kernels before
 };
 
 struct Worker {
@@ -104,6 +106,8 @@ struct Worker {
   uint32_t started = 0;      // stamps below are of blocks before
   uint32_t synced = 0;       // stamps below come before all that follows
   uint32_t warp_synced = 0;  // stamps below, of the running thread's warp, too
+  bool early = false;        // kernels before this one may still run: see pdl_wait
+  const uint8_t *own_stack = nullptr;  // the running thread's
   Shadow shadow;
 
   Thread *running = nullptr;
@@ -147,6 +151,9 @@ struct Worker {
   }
   bool in_region(uintptr_t address) const {
     return address - reinterpret_cast<uintptr_t>(region) < REGION_BYTES;
+  }
+  bool in_own_stack(uintptr_t address) const {
+    return address - reinterpret_cast<uintptr_t>(own_stack) < STACK_BYTES;
   }
   // In the shared window.
   uint32_t offset(uintptr_t address) const {

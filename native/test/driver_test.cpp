@@ -78,6 +78,28 @@ fovea_tensor matrix(void *data, int32_t rows, int32_t columns) {
   return {data, nullptr, FOVEA_F32, 2, {rows, columns, 1, 1}};
 }
 
+// Structs of nothing, and of noise, in memory of exactly their size.
+void check_rejects(const fovea_cuda *cuda) {
+  uint64_t state = 0x9e3779b97f4a7c15;
+  for (int32_t i = 0; i < fovea_cuda_kernel_count(); i++) {
+    fovea_cuda_kernel k;
+    CHECK(fovea_cuda_kernel_at(i, &k) == FOVEA_OK);
+    std::vector<uint8_t> args(static_cast<size_t>(k.args_bytes));
+    CHECK(fovea_cuda_rejects(cuda, i, args.data()) != nullptr);
+    for (int round = 0; round < 2000; round++) {
+      for (uint8_t &b : args) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Mostly zeros and small numbers, so that some get past the first checks.
+        b = static_cast<uint8_t>(state >> 32 & 7 ? state >> 40 & 3 : state >> 40);
+        if ((&b - args.data()) % 4 != 0 && state >> 60) b = 0;
+      }
+      fovea_cuda_rejects(cuda, i, args.data());
+    }
+  }
+}
+
 void run(const std::string &folder) {
   std::vector<std::string> names;
   std::vector<fovea_cuda_module> modules;
@@ -127,6 +149,8 @@ void run(const std::string &folder) {
     if (fovea_cuda_kernel_at(i, &k) == FOVEA_OK && !strcmp(k.op, "add"))
       steps[0].kernel = steps[1].kernel = i;
   }
+  check_rejects(cuda);
+
   int32_t failed = -1;
   auto enqueue = [&] {
     return fovea_cuda_enqueue(cuda, steps, 2, nullptr, 0, &failed, &failed, message,

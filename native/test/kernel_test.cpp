@@ -2,8 +2,6 @@
 // bounds that follow from the arithmetic, with the same bits in three variations (on_cpu.h, on_cuda.h say which) and for a row
 // alone or among others, with memory before, behind and past the live rows untouched, and with indices out of range refused.
 
-#include <functional>
-
 #include "call.h"
 
 #if defined(FOVEA_TEST_CUDA)
@@ -12,69 +10,9 @@
 #include "on_cpu.h"
 #endif
 
+#include "linear.h"
+
 namespace {
-
-// Takes these arguments, and none with a tensor that makes no sense in them.
-bool judge(int32_t kernel, const Call &c) {
-  Judge judge;
-  const std::vector<uint8_t> args = host_args(c);
-  if (const char *reason = judge.rejects(kernel, args)) {
-    fail(reason);
-    return false;
-  }
-  for (size_t i = 0; i < c.tensors.size(); i++) {
-    if (!c.tensors[i]) continue;
-    const Buffer &b = *c.tensors[i];
-    auto refuses = [&](const char *what, const std::function<void(fovea_tensor &)> &spoil) {
-      std::vector<uint8_t> bad = args;
-      fovea_tensor t;
-      memcpy(&t, &args[i * sizeof t], sizeof t);
-      spoil(t);
-      memcpy(&bad[i * sizeof t], &t, sizeof t);
-      if (!judge.rejects(kernel, bad)) fail("takes tensor " + std::to_string(i) + " with " + what);
-    };
-    auto rank = static_cast<int32_t>(b.dims.size());
-    for (int32_t r : {0, rank - 1, rank + 1, 5, -1})
-      refuses("another rank", [=](fovea_tensor &t) { t.rank = r; });
-    for (int32_t dtype :
-         {-1, int32_t{FOVEA_I32 + 1}, int32_t{b.dtype == FOVEA_I32 ? FOVEA_F32 : FOVEA_I32}})
-      refuses("another type", [=](fovea_tensor &t) { t.dtype = dtype; });
-    for (int32_t d = 0; d < rank; d++) {
-      for (int32_t size : {0, -1, INT32_MIN})
-        refuses("no size", [=](fovea_tensor &t) { t.dim[d] = size; });
-    }
-    if (rank > 1)
-      refuses("more elements than there can be", [=](fovea_tensor &t) {
-        for (int32_t d = 0; d < rank; d++) t.dim[d] = INT32_MAX;
-      });
-  }
-  return true;
-}
-
-void check(int32_t kernel, Call &c) {
-  if (!judge(kernel, c)) return;
-  Buffer &y = *c.tensors.back();
-  std::vector<uint8_t> before = y.memory, first;
-  for (int variation = 1; variation <= 3; variation++) {
-    y.memory = before;
-    int32_t status = execute(kernel, c, variation);
-    if (status != FOVEA_OK) return fail("status " + std::to_string(status));
-    for (Buffer *b : c.tensors)
-      if (b) b->check_guards("a tensor");
-    if (variation == 1) first = y.memory;
-    if (y.memory != first) return fail("other bits on " + std::to_string(variation) + VARIATION);
-  }
-  std::vector<double> got = y.decode();
-  size_t live = c.live < 0 ? got.size() : static_cast<size_t>(c.live);
-  for (size_t i = 0; i < live; i++) {
-    if (!(std::fabs(got[i] - c.want[i]) <= c.bound[i]))
-      return fail("element " + std::to_string(i) + " is " + std::to_string(got[i]) + ", not " +
-                  std::to_string(c.want[i]) + " within " + std::to_string(c.bound[i]));
-  }
-  if (live < got.size() &&
-      memcmp(y.data() + live * 4, before.data() + GUARD + live * 4, (got.size() - live) * 4) != 0)
-    fail("wrote past the live rows");
-}
 
 void expect(int32_t kernel, const Call &c, int32_t expected) {
   int32_t status = execute(kernel, c, 2);
@@ -92,135 +30,6 @@ void spoil(int32_t kernel, const Call &c, Buffer &b, int32_t i, std::vector<int3
     expect_range(kernel, c);
   }
   b.i32()[i] = good;
-}
-
-std::vector<std::string> types(const std::string &signature) {
-  std::vector<std::string> all(1);
-  for (size_t i = 0; i < signature.size(); i++) {
-    if (signature[i] == ',') {
-      all.emplace_back();
-    } else if (signature[i] == '-') {
-      all.emplace_back();
-      i++;
-    } else {
-      all.back() += signature[i];
-    }
-  }
-  return all;
-}
-
-int32_t code(const std::string &type) {
-  const char *const names[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "i32"};
-  for (int32_t i = 0; i < 6; i++)
-    if (type == names[i]) return i;
-  return -1;
-}
-
-constexpr double U = 0x1p-24;
-// What rounding to binary16 may cost: relatively, and where the number is small beside the largest that it is scaled with.
-constexpr double HALF = 0x1p-11, HALF_TINY = 0x1p-25;
-
-double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
-double gelu(double v) { return v / 2 * (1 + std::erf(v / std::sqrt(2.))); }
-
-// ---- the linear family ----
-
-void linear(int32_t kernel, const Line &k, int32_t t, int32_t width, int32_t outs, bool cut) {
-  std::string op = k.op;
-  std::vector<std::string> type = types(k.signature);
-  int32_t dtype = code(type[1]);
-  bool pair = op == "swiglu", add = op == "linear_add";
-  Buffer x(FOVEA_F32, {t, width}), w(dtype, {outs, width}), up(dtype, {outs, width}),
-      b(FOVEA_F32, {outs}), r(FOVEA_F32, {t, outs}), y(FOVEA_F32, {t, outs});
-  x.random(1);
-  w.random(0.3);
-  up.random(0.3);
-  b.random(1);
-  r.random(1);
-  if (t > 2) memset(x.data(), 0, static_cast<size_t>(width) * 4);  // a row of zeros
-  int32_t live = cut ? t - 1 : t;
-  Call c;
-  if (cut) {
-    x.live = r.live = y.live = &live;
-    c.live = int64_t{live} * outs;
-  }
-  bool bias = !pair && type[2] == "f32";
-  if (pair) {
-    c.tensors = {&x, &w, &up, &y};
-  } else if (add) {
-    c.tensors = {&x, &w, bias ? &b : nullptr, &r, &y};
-  } else {
-    c.tensors = {&x, &w, bias ? &b : nullptr, &y};
-  }
-  std::vector<double> dx = x.decode(), dw[2] = {w.decode(), up.decode()}, db = b.decode(),
-                      dr = r.decode();
-  for (int32_t i = 0; i < t; i++) {
-    for (int32_t o = 0; o < outs; o++) {
-      double v[2], e[2];
-      for (int m = 0; m < (pair ? 2 : 1); m++) {
-        double sum = bias ? db[static_cast<size_t>(o)] : 0, size = std::fabs(sum), rounding = 0,
-               most = 0, largest = 0;
-        for (int32_t j = 0; j < width; j++)
-          largest = std::fmax(largest, std::fabs(dx[static_cast<size_t>(i * width + j)]));
-        for (int32_t j = 0; j < width; j++) {
-          const double *xs = &dx[static_cast<size_t>(i) * static_cast<size_t>(width)];
-          double wj =
-              dw[m][static_cast<size_t>(o) * static_cast<size_t>(width) + static_cast<size_t>(j)];
-          sum += wj * xs[j];
-          size += std::fabs(wj * xs[j]);
-          if (dtype == FOVEA_F16 && HALVES)
-            rounding += std::fabs(wj) * (std::fabs(xs[j]) * HALF + largest * HALF_TINY);
-          if (dtype == FOVEA_BF16) rounding += std::fabs(wj * xs[j]) * 0x1p-8;
-          if (dtype == FOVEA_Q8_0 || dtype == FOVEA_Q4_0) {
-            if (j % 32 == 0) {
-              most = 0;
-              for (int32_t l = j; l < j + 32; l++) most = std::fmax(most, std::fabs(xs[l]));
-            }
-            rounding += std::fabs(wj) * most / 254 * (1 + 0x1p-10);
-          }
-        }
-        v[m] = sum;
-        e[m] = (width + 3) * U * size + rounding;
-      }
-      double want = v[0], bound = e[0];
-      if (add) {
-        double rest =
-            dr[static_cast<size_t>(i) * static_cast<size_t>(outs) + static_cast<size_t>(o)];
-        want += rest;
-        bound += U * std::fabs(want);
-      } else if (op == "linear_quick_gelu") {
-        want = v[0] * sigmoid(1.702 * v[0]);
-        bound = 1.2 * e[0] + 0x1p-20 * (1 + std::fabs(v[0])) * std::fabs(want) + 1e-37;
-      } else if (op == "linear_gelu") {
-        want = gelu(v[0]);
-        bound = 1.2 * e[0] + 0x1p-20 * std::fabs(v[0]);
-      } else if (pair) {
-        double s = v[0] * sigmoid(v[0]);
-        want = s * v[1];
-        bound = 1.2 * e[0] * (std::fabs(v[1]) + e[1]) + std::fabs(s) * e[1] +
-                0x1p-20 * (1 + std::fabs(v[0])) * std::fabs(want) + 1e-37;
-      }
-      c.want.push_back(want);
-      c.bound.push_back(bound + U * std::fabs(want));
-    }
-  }
-  check(kernel, c);
-
-  // Every row alone has the bits it has among the others.
-  std::vector<uint8_t> all = y.memory;
-  for (int32_t i = 0; i < live; i++) {
-    Buffer one(FOVEA_F32, {1, width}), rest(FOVEA_F32, {1, outs}), out(FOVEA_F32, {1, outs});
-    memcpy(one.data(), x.f32() + int64_t{i} * width, one.bytes());
-    memcpy(rest.data(), r.f32() + int64_t{i} * outs, rest.bytes());
-    Call alone = c;
-    alone.tensors.front() = &one;
-    alone.tensors.back() = &out;
-    if (add) alone.tensors[3] = &rest;
-    if (execute(kernel, alone, 1) != FOVEA_OK) return fail("a row alone failed");
-    if (memcmp(out.data(), all.data() + GUARD + static_cast<size_t>(i) * out.bytes(),
-               out.bytes()) != 0)
-      return fail("row " + std::to_string(i) + " alone has other bits");
-  }
 }
 
 // ---- elementwise and norms ----
@@ -629,11 +438,11 @@ int main() {
     checked++;
     if (op == "swiglu" || op.rfind("linear", 0) == 0) {
       bool blocks = current.find("_0") != std::string::npos;
-      linear(i, k, 1, 32, 1, false);
-      linear(i, k, 3, blocks ? 544 : 77, 37, true);
-      linear(i, k, 29, blocks ? 672 : 61, 35, false);
-      linear(i, k, 9, blocks ? 512 : 64, 64, true);
-      linear(i, k, 2, blocks ? 1120 : 1, 3, false);
+      linear(i, k, {1, 32, 1});
+      linear(i, k, {3, blocks ? 544 : 77, 37, 1});
+      linear(i, k, {29, blocks ? 672 : 61, 35, 0, ALONE});
+      linear(i, k, {9, blocks ? 512 : 64, 64, 1, ALONE});
+      linear(i, k, {2, blocks ? 1120 : 1, 3});
     } else if (op == "add" || op == "silu_mul" || op == "quick_gelu" || op == "gelu" ||
                op == "rms_norm" || op == "layer_norm") {
       elementwise(i, k, 1, 1, false);

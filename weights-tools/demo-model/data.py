@@ -108,38 +108,48 @@ class Writer:
         return tokens, mark, at, value, look
 
 
-class Batches(torch.utils.data.IterableDataset):
-    """Endless batches of scenes of the seeds first, first + 1, …; with `folder` (of the tokenizer) also questions."""
+def batch_of_step(step: int, reuse: int, keep: int) -> int:
+    """The batch that a step learns from: each comes once fresh, then `reuse` - 1 steps draw from it and the `keep` before it."""
+    newest, again = divmod(step, reuse)
+    return random.Random(step).randint(max(0, newest - keep), newest) if again else newest
 
-    def __init__(self, first: int, batch: int, folder: Path | None, text: float = 0.24):
-        self.first, self.batch, self.folder, self.text = first, batch, folder, text
+
+class Batches(torch.utils.data.IterableDataset):
+    """The batches of the steps first … last - 1; with `folder` (of the tokenizer) also questions. Batch i holds the scenes of the
+    seeds i * size … (i + 1) * size - 1."""
+
+    def __init__(self, first: int, last: int, size: int, folder: Path | None, reuse: int, text: float, keep: int):
+        self.first, self.last, self.size, self.folder = first, last, size, folder
+        self.reuse, self.text, self.keep = reuse, text, keep
 
     def __iter__(self):
         torch.set_num_threads(1)
-        z, seed = Sizes(), self.first
+        z = Sizes()
         writer = Writer(self.folder, z) if self.folder else None
-        while True:
-            made = [scenes.make_scene(seed + i, text=self.text) for i in range(self.batch)]
-            labels = [scenes.patch_labels(s, z.side, z.patch) for s in made]
-            arrays = dict(image=[stretched(s.image, z.side) for s in made])
-            arrays.update(zip(("kind", "colour", "glyph"), zip(*labels)))
-            if writer:
-                rng = random.Random(seed)
-                shape = rng.choice(BLOCK_SHAPES)
-                rows = zip(*(writer.blocks(s, rng, shape) for s in made))
-                arrays.update(zip(("tokens", "mark", "at", "value", "look"), rows))
-            seed += self.batch
-            yield {k: torch.from_numpy(np.stack(v)) for k, v in arrays.items()} | {"last": seed}
+        made = {}
+        for step in range(self.first, self.last):
+            index = batch_of_step(step, self.reuse, self.keep)
+            arrays = made.get(index) or self.arrays(index, z, writer)
+            if self.reuse > 1:
+                made[index] = arrays
+                made.pop(step // self.reuse - self.keep - 1, None)
+            yield {k: torch.from_numpy(v) for k, v in arrays.items()}
+
+    def arrays(self, index: int, z: Sizes, writer: Writer | None) -> dict[str, np.ndarray]:
+        seed = index * self.size
+        made = [scenes.make_scene(seed + i, text=self.text) for i in range(self.size)]
+        labels = [scenes.patch_labels(s, z.side, z.patch) for s in made]
+        arrays = dict(image=[stretched(s.image, z.side) for s in made])
+        arrays.update(zip(("kind", "colour", "glyph"), zip(*labels)))
+        if writer:
+            rng = random.Random(seed)
+            shape = rng.choice(BLOCK_SHAPES)
+            rows = zip(*(writer.blocks(s, rng, shape) for s in made))
+            arrays.update(zip(("tokens", "mark", "at", "value", "look"), rows))
+        return {k: np.stack(v) for k, v in arrays.items()}
 
 
-def stream(first: int, batch: int, folder: Path | None, reuse: int = 1, text: float = 0.24, keep: int = 400):
-    """Batches, each used `reuse` times in all: once fresh, later drawn at random from the last `keep`."""
-    loader = torch.utils.data.DataLoader(Batches(first, batch, folder, text), batch_size=None, num_workers=1, prefetch_factor=4)
-    pool, rng = [], random.Random(first)
-    for fresh in loader:
-        yield fresh
-        pool.append(fresh)
-        if len(pool) > keep:
-            pool.pop(rng.randrange(len(pool)))
-        for _ in range(reuse - 1):
-            yield rng.choice(pool)
+def stream(first: int, last: int, size: int, folder: Path | None, reuse: int = 1, text: float = 0.24, keep: int = 200):
+    """The batches of the steps first … last - 1, made in one process beside the caller."""
+    batches = Batches(first, last, size, folder, reuse, text, keep)
+    return torch.utils.data.DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)

@@ -6,7 +6,8 @@ A scene is a pure function of its seed (and size), so a data set is a range of s
     evaluation   EVAL_SEED <= seed < EVAL_SEED + 1000
     samples      SAMPLE_SEED <= seed
 
-Pictures come from the Debian packages `fonts-noto-color-emoji` (Noto Emoji) and `fonts-dejavu`; see NOTICE.
+Pictures come from the npm package `emoji-datasource-google` (Noto Emoji; `fetch.sh` puts them into emoji/), letters from
+Debian's `fonts-dejavu-core`; see NOTICE.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import colorsys
 import random
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -22,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 EVAL_SEED = 10**12
 SAMPLE_SEED = 2 * 10**12
 
-EMOJI_FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
+EMOJI_FOLDER = Path(__file__).parent / "emoji"
 TEXT_FONTS = [
     f"/usr/share/fonts/truetype/dejavu/{name}.ttf"
     for name in ("DejaVuSans-Bold", "DejaVuSansCondensed-Bold", "DejaVuSerif-Bold", "DejaVuSansMono-Bold")
@@ -80,11 +82,17 @@ class Scene:
 
 @lru_cache(maxsize=None)
 def emoji_sprite(name: str) -> Image.Image:
-    """The emoji as RGBA, cut to its ink (Noto's bitmaps exist in one size only, 109 points)."""
-    font = ImageFont.truetype(EMOJI_FONT, 109)
-    sheet = Image.new("RGBA", (180, 180))
-    ImageDraw.Draw(sheet).text((20, 20), EMOJI[name], font=font, embedded_color=True)
-    return sheet.crop(sheet.getchannel("A").point(lambda a: 255 * (a > 40)).getbbox())
+    """The emoji as RGBA, cut to its ink and enlarged three times, which is as large as any scene wants it: the package's
+    pictures are 64 x 64."""
+    code = f"{ord(EMOJI[name]):04x}"
+    file = EMOJI_FOLDER / f"{code}.png"
+    if not file.exists():  # an old character that is a picture only with the selector behind it
+        file = EMOJI_FOLDER / f"{code}-fe0f.png"
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no picture of {name}; run fetch.sh")
+    art = Image.open(file).convert("RGBA")
+    art = art.crop(art.getchannel("A").point(lambda a: 255 * (a > 40)).getbbox())
+    return art.resize((3 * art.width, 3 * art.height), Image.Resampling.LANCZOS)
 
 
 @lru_cache(maxsize=512)

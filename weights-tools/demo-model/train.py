@@ -1,16 +1,16 @@
-"""Trains the demo model in two stages, each of a given length in minutes (or until a clock time), resumable at any moment.
+"""Trains the demo model in two stages, each of a given number of scenes. Resumable at any moment: what a step learns from is a
+function of its number alone, so that neither the machine's load nor a restart changes the run.
 
     tower   the vision tower alone, from what each patch shows (kind, colour, letters)
     answer  tower + projector + decoder, from questions and answers; the patch loss stays
 
 Optimiser: Muon (Jordan 2024) for the matrices inside blocks, AdamW for the rest. The rate is constant and falls linearly
-to zero in the last fifth. A running average of the weights (EMA) is kept, to be exported before the end.
+to zero in the last fifth (unless held). A running average of the weights (EMA) is kept, to be exported before the end.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import math
 import os
 import time
@@ -53,44 +53,36 @@ class Ema:
                 self.shadow[k].lerp_(v, 1 - decay)
 
 
-class Clock:
-    """Share of the stage's time that has passed, and the learning rate that belongs to it."""
-
-    def __init__(self, minutes: float | None, until: str | None, used: float):
-        now = datetime.datetime.now()
-        if until:
-            end = datetime.datetime.combine(now.date(), datetime.time.fromisoformat(until))
-            minutes = used / 60 + (end - now).total_seconds() / 60
-        self.total, self.used, self.last = minutes * 60, used, time.time()
-
-    def share(self) -> float:
-        now = time.time()
-        self.used, self.last = self.used + now - self.last, now
-        return self.used / self.total
-
-    def factor(self, step: int) -> float:
-        return min(1.0, (step + 1) / 100) * min(1.0, max(0.0, (1 - self.share()) / 0.2))
-
-
 class Trainer:
-    """What both stages share: optimisers, clock, EMA, checkpoints, log."""
+    """What both stages share: optimisers, length and rate, EMA, checkpoints, log."""
 
     def __init__(self, args, module):
         self.args, self.module, self.path = args, module, Path(args.out) / f"{args.stage}.pt"
         self.ema, self.optims = Ema(module), optimisers(module, args.rate)
-        self.step, self.seen, used, self.mean = 0, 0, 0.0, {}
+        self.step, self.used, self.mean = 0, 0.0, {}
+        self.steps = math.ceil(args.scenes / args.batch) * args.reuse
         if self.path.exists():
             state = torch.load(self.path, weights_only=False)
             module.load_state_dict(state["model"])
             self.ema.shadow = state["ema"]
             for o, s in zip(self.optims, state["optims"]):
                 o.load_state_dict(s)
-            self.step, self.seen, used = state["step"], state["seen"], state["used"]
-        self.clock, self.saved = Clock(args.minutes, args.until, used), time.time()
+            self.step, self.used, self.mean = state["step"], state["used"], state["mean"]
+        self.saved = self.last = time.time()
 
-    def update(self, loss, last: int, figures: dict):
-        """One optimiser step; returns False when the stage is over."""
-        factor = self.clock.factor(self.step)
+    def batches(self, folder: Path | None):
+        """The batches that are left of the stage."""
+        if self.step < self.steps:
+            yield from stream(self.step, self.steps, self.args.batch, folder, self.args.reuse, self.args.text)
+
+    def factor(self) -> float:
+        """The step's share of the full rate: up over 100 steps; down over the last fifth, unless held."""
+        fall = 1.0 if self.args.hold else min(1.0, (1 - self.step / self.steps) / 0.2)
+        return min(1.0, (self.step + 1) / 100) * fall
+
+    def update(self, loss, figures: dict):
+        """One optimiser step."""
+        factor = self.factor()
         for o in self.optims:
             for group in o.param_groups:
                 group["lr"] = self.args.rate * factor
@@ -99,23 +91,24 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
         for o in self.optims:
             o.step()
-        self.step, self.seen = self.step + 1, max(self.seen, last)
+        self.step += 1
         self.ema.update(self.step)
         for k, v in figures.items():
             if not math.isnan(v):
                 self.mean[k] = 0.98 * self.mean.get(k, v) + 0.02 * v
+        now = time.time()
+        self.used, self.last = self.used + now - self.last, now
         if self.step % 20 == 0:
             text = " ".join(f"{k} {v:.3f}" for k, v in self.mean.items())
-            print(f"step {self.step} scenes {self.seen} minutes {self.clock.used / 60:.1f} rate {self.args.rate * factor:.1e} {text}",
-                  flush=True)  # fmt: skip
-        over = self.clock.share() >= 1
-        if over or time.time() - self.saved > CHECKPOINT_SECONDS:
+            scenes_seen = self.step // self.args.reuse * self.args.batch
+            print(f"step {self.step} of {self.steps} scenes {scenes_seen} minutes {self.used / 60:.1f} "
+                  f"rate {self.args.rate * factor:.1e} {text}", flush=True)  # fmt: skip
+        if self.step == self.steps or now - self.saved > CHECKPOINT_SECONDS:
             self.save()
-        return not over
 
     def save(self):
         state = dict(model=self.module.state_dict(), ema=self.ema.shadow, optims=[o.state_dict() for o in self.optims],
-                     step=self.step, seen=self.seen, used=self.clock.used)  # fmt: skip
+                     step=self.step, used=self.used, mean=self.mean)  # fmt: skip
         torch.save(state, self.path.with_suffix(".tmp"))
         os.replace(self.path.with_suffix(".tmp"), self.path)
         self.saved = time.time()
@@ -135,11 +128,10 @@ def patch_heads(z: Sizes) -> PatchHeads:
 def train_tower(args, z: Sizes):
     both = torch.nn.ModuleList([Tower(z), patch_heads(z)])
     trainer = Trainer(args, both)
-    for batch in stream(trainer.seen, args.batch, None, args.reuse, args.text):
+    for batch in trainer.batches(None):
         with torch.autocast("cpu", torch.bfloat16):
             loss, right = both[1].loss(both[0](pixels(batch["image"])), batch["kind"], batch["colour"], batch["glyph"])
-        if not trainer.update(loss, batch["last"], dict(loss=loss.item(), right=right.item())):
-            return
+        trainer.update(loss, dict(loss=loss.item(), right=right.item()))
 
 
 def exact(mark, ok) -> dict:
@@ -162,7 +154,7 @@ def train_answer(args, z: Sizes):
         everything["patch"].load_state_dict({k[2:]: v for k, v in state.items() if k.startswith("1.")})
     trainer = Trainer(args, everything)
     watch = {*COORDINATE_LAYERS, REGION_LAYER, ANSWER_LAYER, BESIDE_LAYER}
-    for batch in stream(trainer.seen, args.batch, folder, args.reuse, args.text):
+    for batch in trainer.batches(folder):
         tokens, mark, at, look = batch["tokens"], batch["mark"], batch["at"], batch["look"]
         Linear.int4 = args.int4
         with torch.autocast("cpu", torch.bfloat16):
@@ -188,16 +180,15 @@ def train_answer(args, z: Sizes):
         loss = answer_loss + args.patch_weight * patch_loss + 2 * coordinates + 0.2 * region_look + 0.1 * (answer_look + beside_look)
         figures = dict(loss=answer_loss.item(), patch=patch.item(), coord=coordinates.item(),
                        region=region_hit.item(), look=answer_hit.item(), beside=beside_hit.item())  # fmt: skip
-        if not trainer.update(loss, batch["last"], figures | exact(mark, logits.argmax(-1) == answers)):
-            return
+        trainer.update(loss, figures | exact(mark, logits.argmax(-1) == answers))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=["tower", "answer"])
     parser.add_argument("--out", default="build", help="folder of checkpoints and tokenizer")
-    parser.add_argument("--minutes", type=float, help="length of the stage")
-    parser.add_argument("--until", help="clock time HH:MM instead of --minutes")
+    parser.add_argument("--scenes", type=int, required=True, help="length of the stage, from its start")
+    parser.add_argument("--hold", action="store_true", help="keep the rate to the end: a longer run of this stage follows")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--reuse", type=int, default=2, help="times each scene is used")

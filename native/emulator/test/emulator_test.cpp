@@ -395,6 +395,39 @@ void matrix_kinds() {
     fail("half a warp multiplies: " + line);
 }
 
+// Kernels that may start before the kernel before has ended.
+void overlap() {
+  auto x = numbers(256);
+  auto *function = fovea::emulator::find("accumulate__overlap");
+  Launch how{{2}, {128}};
+  auto line_of = [&](int32_t fault, bool waits_first) {
+    Device device(1);
+    TestParams params{on_device(x), on_device(std::vector<float>(256)), 256, 0};
+    how.overlap = false;
+    fovea::emulator::launch(*function, how, &params, nullptr);
+    how.overlap = true;
+    fovea::emulator::launch(*function, how, &params, nullptr);
+    if (waits_first) fovea_emulator_synchronize(nullptr, 0);
+    params.fault = fault;
+    fovea::emulator::launch(*function, how, &params, nullptr);
+    char line[1000];
+    if (fovea_emulator_synchronize(line, sizeof line) != FOVEA_OK) return std::string(line);
+    auto expected = x;
+    for (auto &v : expected) v *= 3;
+    return std::string(from_device(params.y, 256) == expected ? "" : "wrong result");
+  };
+  auto expect = [&](int32_t fault, bool waits_first, const std::string &piece) {
+    std::string line = line_of(fault, waits_first);
+    if (piece.empty() ? !line.empty() : line.find(piece) == std::string::npos)
+      fail("accumulate__overlap, fault " + std::to_string(fault) + ": '" + line + "'");
+  };
+  expect(0, false, "");
+  expect(1, false, "which a kernel before this one wrote, before pdl_wait");
+  expect(1, true, "");  // nothing is under way by then
+  expect(2, true, "writes 4 bytes at byte");
+  expect(3, false, "no thread called pdl_wait");
+}
+
 // ---- the device ----
 
 void device_calls() {
@@ -475,6 +508,7 @@ int main() {
   barriers();
   memory();
   matrix_kinds();
+  overlap();
   device_calls();
   orders();
   if (failures) printf("%d failures\n", failures);

@@ -110,3 +110,15 @@ FOVEA_KERNEL(tail__zeros, TestParams, 32) {
   for (int mask = 16; mask > 0; mask /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
   if (t == 0) p.y[0] = sum;
 }
+
+// y[i] += x[i]; x is not written while kernels run, y is by the kernel before.
+// 1: reads y before it waits; 2: writes y before; 3: does not wait.
+FOVEA_KERNEL(accumulate__overlap, TestParams, 128) {
+  int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  float x = p.x[i];
+  pdl_launch();
+  float early = p.fault == 1 ? p.y[i] : 0;
+  if (p.fault == 2) p.y[i] = 0;
+  if (p.fault != 3) pdl_wait();
+  if (p.fault != 3) p.y[i] = (p.fault == 1 ? early : p.y[i]) + x;
+}

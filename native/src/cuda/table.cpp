@@ -25,6 +25,7 @@ namespace fovea {
   X(embed) \
   X(layer_norm) \
   X(rms_norm) \
+  X(linear) \
   X(rope) \
   X(kv_append) \
   X(attention) \

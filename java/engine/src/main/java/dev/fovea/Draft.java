@@ -108,6 +108,9 @@ final class Draft {
     Prompt prompt = new Prompt(expand(seen), seen);
     try (Decoding decoding =
         fovea.generator().begin(prompt, generation.sampling(), generation.maxTokens())) {
+      if (generation.logprobs() > 0) {
+        decoding.ahead(false);
+      }
       start = System.nanoTime();
       boolean whole = decoding.prefill(cancellation::isCancelled);
       long promptTime = System.nanoTime() - start;

@@ -1,8 +1,11 @@
 package dev.fovea;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.error.FileException;
 import dev.fovea.model.checkpoint.Conversion;
 import dev.fovea.model.checkpoint.LoadedModel;
 import dev.fovea.model.checkpoint.OpenOptions;
@@ -14,6 +17,7 @@ import dev.fovea.model.text.SentencePieceModel;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.tensor.DType;
 import dev.fovea.weights.Checkpoint;
+import dev.fovea.weights.GgufFile;
 import dev.fovea.weights.NameMap;
 import dev.fovea.weights.TensorSpec;
 import dev.fovea.weights.TensorWriter;
@@ -27,6 +31,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -188,5 +193,48 @@ class FormsTest {
     }
     assertSame(ask(to, FoveaOptions.DEFAULT));
     assertSame(ask(to.resolve("tiny-f16.gguf"), FoveaOptions.DEFAULT));
+  }
+
+  /** llama.cpp takes it from the file; without it it writes prompts that the model never saw. */
+  @Test
+  void chatTemplatesAreHandedOn() throws IOException {
+    Path to = renamed("templates", n -> n);
+    assertNull(converted(to, "none"));
+
+    String config = TOKENIZER_CONFIG.strip();
+    Files.writeString(
+        to.resolve("tokenizer_config.json"),
+        config.substring(0, config.length() - 1) + ", \"chat_template\": \"{{ config }}\"}");
+    assertEquals("{{ config }}", converted(to, "config"));
+
+    Files.writeString(to.resolve("chat_template.json"), "{\"chat_template\": [{\"name\": \"a\"}]}");
+    assertEquals("{{ config }}", converted(to, "several"));
+
+    Files.writeString(to.resolve("chat_template.jinja"), "{{ file }} é");
+    assertEquals("{{ file }} é", converted(to, "file"));
+    assertEquals(
+        "{{ file }} é", converted(to.resolve("file"), "again"), "from one GGUF pair to another");
+
+    Files.write(to.resolve("chat_template.jinja"), new byte[] {(byte) 0xC3, '('});
+    FileException refused = assertThrows(FileException.class, () -> converted(to, "bytes"));
+    assertTrue(String.valueOf(refused.getMessage()).contains("chat_template.jinja"));
+  }
+
+  /** The chat template of what a model is converted to. */
+  private static @Nullable String converted(Path model, String name) throws IOException {
+    Path to = Files.createDirectories(model.resolve(name));
+    try (LoadedModel loaded = LoadedModel.open(model, OpenOptions.NONE)) {
+      Conversion.write(
+          loaded,
+          name,
+          to.resolve("tiny.gguf"),
+          to.resolve("mmproj.gguf"),
+          DType.F16,
+          DType.F16,
+          (d, n, s) -> {});
+    }
+    try (Checkpoint written = Checkpoint.open(to.resolve("tiny.gguf"))) {
+      return ((GgufFile) written.files().getFirst()).text("tokenizer.chat_template");
+    }
   }
 }

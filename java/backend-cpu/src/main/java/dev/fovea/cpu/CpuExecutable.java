@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Executable;
+import dev.fovea.backend.Mailbox;
 import dev.fovea.error.BackendException;
 import dev.fovea.error.InputException;
 import dev.fovea.program.Node;
@@ -29,6 +30,7 @@ final class CpuExecutable implements Executable {
   private final CpuDevice device;
   private final Plan plan;
   private final Arena own = Arena.ofShared();
+  private final Mailbox mailbox = new Mailbox(own);
   private final MemorySegment arena;
   private final MemorySegment steps;
   private final MemorySegment scratch;
@@ -162,6 +164,16 @@ final class CpuExecutable implements Executable {
   public void read(String output, MemorySegment to) {
     MemorySegment from = known(outputs.get(output), output);
     MemorySegment.copy(from, 0, to, 0, to.byteSize());
+  }
+
+  @Override
+  public void post(String output) {
+    read(output, mailbox.post(known(outputs.get(output), output).byteSize()));
+  }
+
+  @Override
+  public void collect(MemorySegment to) {
+    mailbox.collect(to);
   }
 
   private MemorySegment known(@Nullable MemorySegment memory, String name) {

@@ -201,7 +201,7 @@ final class Eval implements Callable<Integer> {
     Map<String, Scene> scenes = new LinkedHashMap<>();
     Set<String> names = new HashSet<>();
     for (String text : lines(archive, zip, "scenes.jsonl")) {
-      Scene scene = Scene.of(archive, Scene.parse(archive, text));
+      Scene scene = Scene.of(archive, Scene.parse(archive, text.getBytes(StandardCharsets.UTF_8)));
       scene.objects().forEach(thing -> names.add(thing.name()));
       if (limit <= 0 || scenes.size() < limit) {
         scenes.put(scene.image(), scene);
@@ -210,7 +210,7 @@ final class Eval implements Callable<Integer> {
     Map<String, List<Line>> questions = new LinkedHashMap<>();
     scenes.keySet().forEach(image -> questions.put(image, new ArrayList<>()));
     for (String text : lines(archive, zip, "questions.jsonl")) {
-      Line line = Line.of(archive, Scene.parse(archive, text));
+      Line line = Line.of(archive, Scene.parse(archive, text.getBytes(StandardCharsets.UTF_8)));
       if (questions.containsKey(line.image())) {
         questions.get(line.image()).add(line);
       }

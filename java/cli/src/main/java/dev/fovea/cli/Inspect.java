@@ -264,7 +264,7 @@ final class Inspect implements Callable<Integer> {
     }
     Path config = folder.resolve("config.json");
     if (Files.isRegularFile(config) && Files.size(config) < MAX_CONFIG) {
-      flatten("", Scene.parse(config, Files.readString(config)), configuration);
+      flatten("", Scene.parse(config), configuration);
     }
   }
 

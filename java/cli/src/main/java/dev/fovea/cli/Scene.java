@@ -37,12 +37,7 @@ record Scene(String image, List<Thing> objects) {
 
   /** Reads {@code scenes.json}. */
   static List<Scene> list(Path file) {
-    JsonNode root;
-    try {
-      root = parse(file, Files.readString(file));
-    } catch (IOException e) {
-      throw new FileException(file, "cannot be read: " + e.getMessage(), e);
-    }
+    JsonNode root = parse(file);
     if (!root.isArray()) {
       throw FileException.mismatch(file, "content", "a list of scenes", root.getNodeType());
     }
@@ -53,9 +48,17 @@ record Scene(String image, List<Thing> objects) {
     return scenes;
   }
 
-  static JsonNode parse(Path file, String text) {
+  static JsonNode parse(Path file) {
     try {
-      return JsonMapper.shared().readTree(text);
+      return parse(file, Files.readAllBytes(file));
+    } catch (IOException e) {
+      throw new FileException(file, "cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  static JsonNode parse(Path file, byte[] json) {
+    try {
+      return JsonMapper.shared().readTree(json);
     } catch (JacksonException e) {
       throw new FileException(file, "is not JSON: " + e.getOriginalMessage(), e);
     }

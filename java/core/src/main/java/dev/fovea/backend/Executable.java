@@ -24,6 +24,20 @@ public interface Executable extends AutoCloseable {
   /** Copies the first bytes of an output. */
   void read(String output, MemorySegment to);
 
+  /** Whether a run goes on while the caller does something else, so that it pays to begin the next before this one's result is asked for. */
+  default boolean asynchronous() {
+    return false;
+  }
+
+  /**
+   * Keeps what an output holds after the runs begun so far, so that later runs do not change it, for {@link #collect}. Two may be kept at a
+   * time.
+   */
+  void post(String output);
+
+  /** Copies out the first bytes of what was posted first and not yet collected; waits until it is there. */
+  void collect(MemorySegment to);
+
   /** Copies out of the arena; for tests that look at memory a program does not own. */
   void peek(long offset, MemorySegment to);
 

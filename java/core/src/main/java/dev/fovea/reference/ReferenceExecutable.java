@@ -2,6 +2,7 @@ package dev.fovea.reference;
 
 import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Executable;
+import dev.fovea.backend.Mailbox;
 import dev.fovea.error.BackendException;
 import dev.fovea.error.InputException;
 import dev.fovea.op.Call;
@@ -11,6 +12,7 @@ import dev.fovea.program.Value;
 import dev.fovea.tensor.Axis;
 import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,6 +28,8 @@ public final class ReferenceExecutable implements Executable {
   private final Plan plan;
   private final Map<Value, ReferenceBuffer> buffers = new HashMap<>();
   private final Map<String, Value> inputs = new HashMap<>();
+  private final Arena own = Arena.ofShared();
+  private final Mailbox mailbox = new Mailbox(own);
   private final Map<Axis, Integer> live = new EnumMap<>(Axis.class);
 
   ReferenceExecutable(Plan plan, Map<String, Buffer> bound) {
@@ -111,11 +115,25 @@ public final class ReferenceExecutable implements Executable {
 
   @Override
   public void read(String output, MemorySegment to) {
-    Value v = plan.program().outputs().get(output);
+    buffer(output(output)).download(to, 0);
+  }
+
+  @Override
+  public void post(String output) {
+    read(output, mailbox.post(output(output).type().bytes()));
+  }
+
+  @Override
+  public void collect(MemorySegment to) {
+    mailbox.collect(to);
+  }
+
+  private Value output(String name) {
+    Value v = plan.program().outputs().get(name);
     if (v == null) {
-      throw new InputException(plan.program().name() + " has no output " + output);
+      throw new InputException(plan.program().name() + " has no output " + name);
     }
-    buffer(v).download(to, 0);
+    return v;
   }
 
   /** The numbers of any value after a run, intermediate ones included. */
@@ -134,5 +152,9 @@ public final class ReferenceExecutable implements Executable {
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    if (own.scope().isAlive()) {
+      own.close();
+    }
+  }
 }

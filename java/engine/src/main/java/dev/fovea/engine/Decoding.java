@@ -30,7 +30,12 @@ public final class Decoding implements AutoCloseable {
   private final int[] ids;
   private final Sequence sequence;
   private final int cached;
-  private int pending = -1;
+  private boolean ahead;
+  private int
+      begun; // positions whose computing has begun; the host knows what stands at sequence.length()
+  // of them
+  private int known; // positions of which the host knows what stands there, computed or not
+  private int last = -1; // the token at the last of those
   private @Nullable Tap tap;
   private boolean closed;
 
@@ -56,12 +61,24 @@ public final class Decoding implements AutoCloseable {
     this.sequence = cache.begin(keys, n);
     this.cached = sequence.length();
     sequence.reserve(Math.min(context, n + reserve) - cached, runner.pageSize());
+    this.begun = cached;
+    this.known = n;
+    this.ahead = runner.asynchronous();
     runner.begin(ids, sampling);
   }
 
   /** Has every position's logits shown to {@code tap}; the runner must be made for as many logits as rows. */
   public void trace(Tap tap) {
     this.tap = tap;
+    ahead(false);
+  }
+
+  /**
+   * Whether a step may begin before the token it computes was taken from {@link #next}: what a device that computes on its own needs to be
+   * kept busy, and the default on one. Without it {@link #logits} are those that the last token was chosen from.
+   */
+  public void ahead(boolean may) {
+    this.ahead = may;
   }
 
   /** Positions of the prompt that were in the cache. */
@@ -76,10 +93,10 @@ public final class Decoding implements AutoCloseable {
 
   /** Whether another token fits the context. */
   public boolean hasRoom() {
-    return sequence.length() + (pending >= 0 ? 1 : 0) < runner.sizes().context();
+    return known < runner.sizes().context();
   }
 
-  /** Logits [V] of the last position computed, valid until they are asked for again. */
+  /** Logits [V] of the last position computed, valid until they are asked for again; see {@link #ahead}. */
   public MemorySegment logits() {
     return runner.logits();
   }
@@ -111,7 +128,7 @@ public final class Decoding implements AutoCloseable {
           }
           local[i] = id;
         }
-        makeRoom(n);
+        makeRoom(from + n);
         MemorySegment image = rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows);
         boolean all = from + n == ids.length;
         runner.prompt(sequence, local, from, n, image, tap == null ? 1 : n, all);
@@ -119,6 +136,7 @@ public final class Decoding implements AutoCloseable {
         for (int i = 0; i < n; i++) {
           sequence.add(keys[from + i]);
         }
+        begun = from + n;
       }
     }
     return true;
@@ -136,16 +154,31 @@ public final class Decoding implements AutoCloseable {
     throw new IllegalArgumentException("the prompt names a picture row beyond its pictures");
   }
 
-  /** Chooses the next token; computes the one before it first. There must be room. */
+  /** The next token of the answer. There must be room for it. */
   public int next() {
-    if (pending >= 0) {
-      makeRoom(1);
-      runner.step(sequence);
-      show(sequence.length(), 1);
-      sequence.add(pending);
+    if (begun < known) {
+      begin();
     }
-    pending = runner.next();
-    return pending;
+    if (ahead && begun == known && known + 1 < runner.sizes().context()) {
+      begin();
+    }
+    last = runner.next();
+    known++;
+    if (begun == known) {
+      sequence.add(last);
+    }
+    return last;
+  }
+
+  /** Begins to compute the next position; what stands there is known to the device. */
+  private void begin() {
+    makeRoom(begun + 1);
+    runner.step(sequence);
+    show(begun, 1);
+    begun++;
+    if (begun == known) {
+      sequence.add(last);
+    }
   }
 
   /** Shows the logits of n positions to the tap, if there is one. */
@@ -161,7 +194,7 @@ public final class Decoding implements AutoCloseable {
   }
 
   private void makeRoom(int positions) {
-    int need = (sequence.length() + positions + runner.pageSize() - 1) / runner.pageSize();
+    int need = (positions + runner.pageSize() - 1) / runner.pageSize();
     while (sequence.pageCount() < need) {
       sequence.addPage(cache.take(sequence));
     }

@@ -63,6 +63,7 @@ public final class Runner implements AutoCloseable {
     final Executable program;
     final MemorySegment pages;
     private int pagesWritten;
+    private int posted;
 
     Phase(Program traced, Map<String, Buffer> bound) {
       program = device.compile(traced, bound);
@@ -78,6 +79,11 @@ public final class Runner implements AutoCloseable {
         program.write("pages", pages);
         pagesWritten = s.pageCount();
       }
+    }
+
+    void post() {
+      program.post("next");
+      posted++;
     }
 
     void begin(MemorySegment control, MemorySegment seed) {
@@ -181,6 +187,11 @@ public final class Runner implements AutoCloseable {
     }
   }
 
+  /** Whether a step goes on while the host does something else. */
+  boolean asynchronous() {
+    return step.program.asynchronous();
+  }
+
   /** Begins another answer to a prompt of these ids (negative: picture rows), all of which will be read before the first {@link #step}. */
   void begin(int[] ids, Sampling sampling) {
     try (Arena staging = Arena.ofConfined()) {
@@ -193,6 +204,9 @@ public final class Runner implements AutoCloseable {
           (float) sampling.repetitionPenalty());
       MemorySegment seed =
           staging.allocateFrom(JAVA_INT, (int) sampling.seed(), (int) (sampling.seed() >>> 32));
+      while (prompt.posted + step.posted > 0) {
+        next(); // of an answer that nobody waited for
+      }
       prompt.begin(control, seed);
       step.begin(control, seed);
       tokens.upload(staging.allocateFrom(JAVA_INT, ids), 0);
@@ -235,18 +249,27 @@ public final class Runner implements AutoCloseable {
       program.run();
     }
     last = prompt;
+    if (choose) {
+      prompt.post();
+    }
   }
 
-  /** Computes the token chosen last and chooses the one after it. The page of its position must be there. Allocates nothing. */
+  /**
+   * Computes the token chosen last, which the host need not know yet, and chooses the one after it. The page of its position must be there.
+   * Allocates nothing.
+   */
   void step(Sequence s) {
     step.write(s);
     step.program.run();
+    step.post();
     last = step;
   }
 
-  /** The token that the last run chose. */
+  /** The first token chosen and not yet asked for; waits for it. */
   int next() {
-    last.program.read("next", next);
+    Phase from = prompt.posted > 0 ? prompt : step;
+    from.program.collect(next);
+    from.posted--;
     return next.get(JAVA_INT, 0);
   }
 

@@ -190,6 +190,45 @@ class RelationsTest {
     }
   }
 
+  /** Greedy and drawn; up to the context's end, where no step may begin that has no room. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 0.9})
+  void goingAheadChangesNothing(double temperature) {
+    Sampling sampling = new Sampling(temperature, 0, 0.95, 0, 1.2, 11);
+    List<List<Integer>> answers = new ArrayList<>();
+    for (boolean ahead : new boolean[] {false, true, true}) {
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named("cpu").open(new DeviceOptions(1, null));
+          Generator generator = new Generator(
+              device,
+              CONFIG,
+              TinyModel.parameters(arena, DType.F32),
+              new Runner.Sizes(48, 12, 4, DType.F32, 16, 16, VOCABULARY))) {
+        // What an answer leaves unread must not reach the next.
+        Prompt prompt = new Prompt(words(1, 9), List.of());
+        try (Decoding d = generator.begin(prompt, sampling, 8)) {
+          d.ahead(ahead);
+          assertTrue(d.prefill(() -> false));
+          d.next();
+          d.next();
+        }
+        List<Integer> tokens = new ArrayList<>();
+        try (Decoding d = generator.begin(new Prompt(words(1, 17), List.of()), sampling, 48)) {
+          d.ahead(ahead);
+          assertTrue(d.prefill(() -> false));
+          while (d.hasRoom()) {
+            tokens.add(d.next());
+          }
+          assertEquals(47, d.length(), "all but the last token are in the cache");
+        }
+        answers.add(tokens);
+      }
+    }
+    assertEquals(48 - 17, answers.get(0).size());
+    assertEquals(answers.get(0), answers.get(1));
+    assertEquals(answers.get(1), answers.get(2), "the same seed");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"f32", "bf16", "q8_0", "q4_0"})
   void threadsDoNotChangeAnything(String type) {

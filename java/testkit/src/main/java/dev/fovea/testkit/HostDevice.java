@@ -4,6 +4,7 @@ import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.backend.Kernel;
+import dev.fovea.backend.Mailbox;
 import dev.fovea.error.BackendException;
 import dev.fovea.error.InputException;
 import dev.fovea.op.Op;
@@ -117,6 +118,7 @@ public final class HostDevice implements Device {
     private final Plan plan;
     private final Map<String, Buffer> bound;
     private final Arena own = Arena.ofShared();
+    private final Mailbox mailbox = new Mailbox(own);
     private final MemorySegment arena;
     private final Map<Axis, Integer> live = new EnumMap<>(Axis.class);
 
@@ -194,11 +196,25 @@ public final class HostDevice implements Device {
 
     @Override
     public void read(String output, MemorySegment to) {
-      Value v = plan.program().outputs().get(output);
+      MemorySegment.copy(output(output), 0, to, 0, to.byteSize());
+    }
+
+    @Override
+    public void post(String output) {
+      read(output, mailbox.post(output(output).byteSize()));
+    }
+
+    @Override
+    public void collect(MemorySegment to) {
+      mailbox.collect(to);
+    }
+
+    private MemorySegment output(String name) {
+      Value v = plan.program().outputs().get(name);
       if (v == null) {
-        throw new InputException(plan.program().name() + " has no output " + output);
+        throw new InputException(plan.program().name() + " has no output " + name);
       }
-      MemorySegment.copy(memory(v), 0, to, 0, to.byteSize());
+      return memory(v);
     }
 
     @Override

@@ -184,8 +184,8 @@ public final class Weights {
 
   private FileException missing(String canonical) {
     List<String> names = maps.stream().flatMap(m -> m.names(canonical).stream()).toList();
-    return new FileException(
-        "tensor " + canonical + " is missing: looked for " + names + " in " + files());
+    return new FileException(files() + ": tensor " + canonical + " is missing: expected "
+        + (names.isEmpty() ? "names of a known model family" : String.join(" or ", names)));
   }
 
   private String files() {

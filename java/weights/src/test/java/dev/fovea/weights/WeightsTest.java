@@ -139,7 +139,7 @@ class WeightsTest {
       Weights weights = new Weights(checkpoint);
       String message = refusal(FileException.class, () -> weights.take("vision.class", 32));
       assertTrue(
-          message.contains("tensor vision.class is missing: looked for")
+          message.contains("tensor vision.class is missing: expected ")
               && message.contains(
                   "model.vision_tower.vision_tower.vision_model.embeddings.class_embedding")
               && message.contains(folder.toString()),

@@ -1,13 +1,26 @@
 package dev.fovea.model.checkpoint;
 
+import dev.fovea.error.FileException;
+import dev.fovea.error.InputException;
 import dev.fovea.model.DecoderConfig;
 import dev.fovea.model.ProjectorConfig;
 import dev.fovea.model.VisionConfig;
 import dev.fovea.model.layer.VisionTower;
+import java.nio.file.Path;
+import java.util.function.Supplier;
 
 /** Reads the dims of the three parts from {@code config.json} files. */
 final class Configs {
   private Configs() {}
+
+  /** Blames a file for numbers that make no sense, alone or together. */
+  static <T> T from(Path file, Supplier<T> dims) {
+    try {
+      return dims.get();
+    } catch (InputException e) {
+      throw new FileException(file, String.valueOf(e.getMessage()), e);
+    }
+  }
 
   /**
    * A LlamaConfig; absent fields take transformers' defaults, which are LLaMA-7B's.
@@ -39,19 +52,21 @@ final class Configs {
     }
     int context = c.integer("max_position_embeddings", c.integer("max_sequence_length", 2048));
     Fields rope = c.object("rope_parameters"); // transformers 5 keeps theta and scaling here
-    return new DecoderConfig(
-        width,
-        c.integer("intermediate_size", 11008),
-        layers,
-        heads,
-        c.integer("num_key_value_heads", heads),
-        c.integer("head_dim", width / heads),
-        c.integer("vocab_size", 32000),
-        context,
-        c.number("rms_norm_eps", 1e-6),
-        c.number("rope_theta", rope.number("rope_theta", 10000)),
-        positionScale(c, rope),
-        false);
+    return from(
+        c.file(),
+        () -> new DecoderConfig(
+            width,
+            c.integer("intermediate_size", 11008),
+            layers,
+            heads,
+            c.integer("num_key_value_heads", heads),
+            c.integer("head_dim", width / heads),
+            c.integer("vocab_size", 32000),
+            context,
+            c.number("rms_norm_eps", 1e-6),
+            c.number("rope_theta", rope.number("rope_theta", 10000)),
+            positionScale(c, rope),
+            false));
   }
 
   /** Only linear stretching changes nothing but the positions; other kinds are refused by name. */
@@ -83,17 +98,19 @@ final class Configs {
     if (run < 0 || run > layers) {
       throw c.wrong("num_hidden_layers", "enough layers for feature layer " + featureLayer, layers);
     }
-    return new VisionConfig(
-        c.integer("image_size", large ? imageSize : 224),
-        c.integer("patch_size", large ? 14 : 32),
-        c.integer("hidden_size", large ? 1024 : 768),
-        c.integer("num_attention_heads", large ? 16 : 12),
-        c.integer("intermediate_size", large ? 4096 : 3072),
-        layers,
-        run,
-        c.number("layer_norm_eps", 1e-5),
-        act.equals("gelu"),
-        keep);
+    return from(
+        c.file(),
+        () -> new VisionConfig(
+            c.integer("image_size", large ? imageSize : 224),
+            c.integer("patch_size", large ? 14 : 32),
+            c.integer("hidden_size", large ? 1024 : 768),
+            c.integer("num_attention_heads", large ? 16 : 12),
+            c.integer("intermediate_size", large ? 4096 : 3072),
+            layers,
+            run,
+            c.number("layer_norm_eps", 1e-5),
+            act.equals("gelu"),
+            keep));
   }
 
   /** LlavaForConditionalGeneration's projector: two maps, with GELU between or nothing. */

@@ -6,7 +6,6 @@ import dev.fovea.model.ProjectorConfig;
 import dev.fovea.model.VisionConfig;
 import dev.fovea.model.image.Channels;
 import dev.fovea.model.image.Preprocessing;
-import dev.fovea.model.text.Tokenizer;
 import dev.fovea.model.text.TokenizerData;
 import dev.fovea.tensor.DType;
 import dev.fovea.weights.GgufValue;
@@ -53,7 +52,7 @@ public final class Conversion {
         GgufValue.of(model.description().preprocessing().mode().name().toLowerCase(Locale.ROOT)));
     return new Quantizer(model.weights(), shape(model, name), progress)
         .noting(decoderNotes, imageNotes)
-        .write(decoder, mmproj, decoderType, imageType, tokenizer(model.tokenizer()));
+        .write(decoder, mmproj, decoderType, imageType, tokenizer(model));
   }
 
   private static ModelShape shape(LoadedModel model, String name) {
@@ -134,9 +133,8 @@ public final class Conversion {
     return true;
   }
 
-  /** A tokenizer as GGUF metadata has it; llama.cpp's chat template is not needed for the formats of {@code fovea.template}. */
-  public static TokenizerDescription tokenizer(Tokenizer tokenizer) {
-    TokenizerData t = tokenizer.data();
+  private static TokenizerDescription tokenizer(LoadedModel model) {
+    TokenizerData t = model.tokenizer().data();
     List<Float> scores = new ArrayList<>();
     List<Integer> types = new ArrayList<>();
     for (int i = 0; i < t.pieces().length; i++) {
@@ -153,6 +151,6 @@ public final class Conversion {
         t.pad(),
         t.addBos(),
         t.addSpacePrefix(),
-        null);
+        ChatTemplate.of(model));
   }
 }

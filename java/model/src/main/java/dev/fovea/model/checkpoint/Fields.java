@@ -58,6 +58,11 @@ final class Fields {
     return n != null && !n.isNull();
   }
 
+  boolean isText(String field) {
+    JsonNode n = node.get(field);
+    return n != null && n.isString();
+  }
+
   /** A nested object; an empty one if it is absent. */
   Fields object(String field) {
     JsonNode n = node.get(field);

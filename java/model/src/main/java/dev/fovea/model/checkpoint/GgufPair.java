@@ -112,7 +112,6 @@ final class GgufPair {
         language.text("fovea.regions"),
         vision.text("fovea.image_mode"));
     Tokenizer tokenizer = Tokenizer.of(language.path(), tokenizer(language));
-    boolean imageToken = tokenizer.added("<image>") != null;
     return new LoadedModel.Description(
         "GGUF",
         new ModelConfig(v, projector, decoder),
@@ -120,7 +119,7 @@ final class GgufPair {
         choices.preprocessing(options, preprocessing(vision, v)),
         choices.template(options, Template.VICUNA_V1),
         choices.regions(options, projector),
-        imageToken ? PromptEncoder.ImageStyle.ADDED_TOKEN : PromptEncoder.ImageStyle.PIECEWISE);
+        PromptEncoder.ImageStyle.of(tokenizer));
   }
 
   private static DecoderConfig decoder(GgufFile g, Weights weights) {
@@ -140,6 +139,7 @@ final class GgufPair {
     if ("linear".equals(scaling)) {
       stretch = g.real("llama.rope.scaling.factor");
     }
+    double positionScale = 1 / stretch;
     int headWidth = integer(g, "llama.attention.key_length", width / heads);
     int rotated = integer(g, "llama.rope.dimension_count", headWidth);
     if (rotated != headWidth) {
@@ -148,34 +148,38 @@ final class GgufPair {
     }
     int vocabulary =
         Math.toIntExact(Math.min(weights.peek("embed").dims().getFirst(), Integer.MAX_VALUE));
-    return new DecoderConfig(
-        width,
-        integer(g, "llama.feed_forward_length", 0),
-        layers,
-        heads,
-        integer(g, "llama.attention.head_count_kv", heads),
-        headWidth,
-        vocabulary,
-        integer(g, "llama.context_length", 2048),
-        g.real("llama.attention.layer_norm_rms_epsilon"),
-        g.has("llama.rope.freq_base") ? g.real("llama.rope.freq_base") : 10000,
-        1 / stretch,
-        true);
+    return Configs.from(
+        g.path(),
+        () -> new DecoderConfig(
+            width,
+            integer(g, "llama.feed_forward_length", 0),
+            layers,
+            heads,
+            integer(g, "llama.attention.head_count_kv", heads),
+            headWidth,
+            vocabulary,
+            integer(g, "llama.context_length", 2048),
+            g.real("llama.attention.layer_norm_rms_epsilon"),
+            g.has("llama.rope.freq_base") ? g.real("llama.rope.freq_base") : 10000,
+            positionScale,
+            true));
   }
 
   private static VisionConfig vision(GgufFile g, Weights weights) {
     int layers = weights.count("vision.blocks.{L}.norm1.weight");
-    return new VisionConfig(
-        integer(g, "clip.vision.image_size", 0),
-        integer(g, "clip.vision.patch_size", 0),
-        integer(g, "clip.vision.embedding_length", 0),
-        integer(g, "clip.vision.attention.head_count", 0),
-        integer(g, "clip.vision.feed_forward_length", 0),
-        layers,
-        blocksRun(g, layers),
-        g.real("clip.vision.attention.layer_norm_epsilon"),
-        g.has("clip.use_gelu") && g.bool("clip.use_gelu"),
-        VisionTower.Keep.PATCH);
+    return Configs.from(
+        g.path(),
+        () -> new VisionConfig(
+            integer(g, "clip.vision.image_size", 0),
+            integer(g, "clip.vision.patch_size", 0),
+            integer(g, "clip.vision.embedding_length", 0),
+            integer(g, "clip.vision.attention.head_count", 0),
+            integer(g, "clip.vision.feed_forward_length", 0),
+            layers,
+            blocksRun(g, layers),
+            g.real("clip.vision.attention.layer_norm_epsilon"),
+            g.has("clip.use_gelu") && g.bool("clip.use_gelu"),
+            VisionTower.Keep.PATCH));
   }
 
   /** A written feature layer counts blocks run; without one LLaVA's −2 is meant. */
@@ -197,11 +201,13 @@ final class GgufPair {
     if (!g.has("clip.vision.image_mean") || !g.has("clip.vision.image_std")) {
       return clip;
     }
-    return new Preprocessing(
-        ImageMode.PAD,
-        v.imageSize(),
-        channels(g, "clip.vision.image_mean"),
-        channels(g, "clip.vision.image_std"));
+    return Configs.from(
+        g.path(),
+        () -> new Preprocessing(
+            ImageMode.PAD,
+            v.imageSize(),
+            channels(g, "clip.vision.image_mean"),
+            channels(g, "clip.vision.image_std")));
   }
 
   private static Channels channels(GgufFile g, String key) {

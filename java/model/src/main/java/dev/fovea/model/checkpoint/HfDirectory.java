@@ -41,7 +41,7 @@ final class HfDirectory {
         choices.preprocessing(options, preprocessing(folder, vision)),
         choices.template(options, Template.HF_LLAVA),
         choices.regions(options, projector),
-        PromptEncoder.ImageStyle.ADDED_TOKEN);
+        PromptEncoder.ImageStyle.of(tokenizer));
     Checkpoint checkpoint = Checkpoint.open(folder);
     try {
       return new LoadedModel(folder, description, new Weights(checkpoint));

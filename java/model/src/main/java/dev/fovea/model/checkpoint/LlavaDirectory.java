@@ -67,6 +67,11 @@ final class LlavaDirectory {
     DecoderConfig decoder = Configs.decoder(config);
     boolean startEnd = config.flag("mm_use_im_start_end", false);
     Tokenizer tokenizer = Tokenizer.openSlow(folder);
+    if (startEnd
+        && (tokenizer.added("<im_start>") == null || tokenizer.added("<im_end>") == null)) {
+      throw config.wrong(
+          "mm_use_im_start_end", "false: the tokenizer has no <im_start> and <im_end>", true);
+    }
     boolean pad = "pad".equals(config.text("image_aspect_ratio"));
     Preprocessing preprocessing =
         tower != null && Files.exists(tower.resolve("preprocessor_config.json"))

@@ -31,7 +31,12 @@ public final class PromptEncoder {
     /** As PIECEWISE, with {@code <im_start>} and {@code <im_end>} around (mm_use_im_start_end). */
     PIECEWISE_START_END,
     /** {@code <image>} is a token of the text. */
-    ADDED_TOKEN
+    ADDED_TOKEN;
+
+    /** What a tokenizer can do: the marker as a token where it has one, else text tokenized apart. */
+    public static ImageStyle of(Tokenizer tokenizer) {
+      return tokenizer.added(Segment.IMAGE_MARKER) != null ? ADDED_TOKEN : PIECEWISE;
+    }
   }
 
   private static final String START = "<im_start>";

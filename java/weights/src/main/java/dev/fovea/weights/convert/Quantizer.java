@@ -90,8 +90,8 @@ public final class Quantizer {
       DType imageType,
       TokenizerDescription tokenizer) {
     if (shape.visionBlocksRun() > shape.vision().blocks()) {
-      throw new FileException("vision tower: expected " + shape.visionBlocksRun()
-          + " blocks, found " + shape.vision().blocks());
+      weights.peek(
+          "vision.blocks." + shape.vision().blocks() + ".norm1.weight"); // says what is missing
     }
     List<GgufPair.Entry> text = GgufPair.decoderTensors(shape, decoderType);
     if (!weights.has("lm_head")) {
@@ -103,9 +103,20 @@ public final class Quantizer {
     done = 0;
     total = bytes(text) + bytes(vision);
     errors.clear();
-    writeFile(
-        decoder, with(decoderNotes, GgufPair.decoderMetadata(shape, decoderType, tokenizer)), text);
-    writeFile(image, with(imageNotes, GgufPair.imageMetadata(shape, imageType)), vision);
+    // What is missing is told before hours are spent, and half a pair gets no name.
+    text.forEach(this::source);
+    vision.forEach(this::source);
+    try (TensorWriter first = TensorWriter.gguf(
+            decoder,
+            with(decoderNotes, GgufPair.decoderMetadata(shape, decoderType, tokenizer)),
+            specs(text));
+        TensorWriter second = TensorWriter.gguf(
+            image, with(imageNotes, GgufPair.imageMetadata(shape, imageType)), specs(vision))) {
+      text.forEach(entry -> write(first, entry));
+      vision.forEach(entry -> write(second, entry));
+      first.finish();
+      second.finish();
+    }
     return List.copyOf(errors);
   }
 
@@ -125,20 +136,20 @@ public final class Quantizer {
     return entries.stream().mapToLong(e -> e.spec().bytes()).sum();
   }
 
-  private void writeFile(Path path, Map<String, GgufValue> metadata, List<GgufPair.Entry> entries) {
-    List<TensorSpec> specs = entries.stream().map(GgufPair.Entry::spec).toList();
-    try (TensorWriter writer = TensorWriter.gguf(path, metadata, specs)) {
-      for (GgufPair.Entry entry : entries) {
-        write(writer, entry);
-      }
-      writer.finish();
-    }
+  private static List<TensorSpec> specs(List<GgufPair.Entry> entries) {
+    return entries.stream().map(GgufPair.Entry::spec).toList();
+  }
+
+  /** The tensor that an entry is made from. */
+  private WeightTensor source(GgufPair.Entry entry) {
+    return weights.take(
+        entry.canonical(),
+        entry.spec().dims().stream().mapToLong(Long::longValue).toArray());
   }
 
   private void write(TensorWriter writer, GgufPair.Entry entry) {
     TensorSpec spec = entry.spec();
-    WeightTensor from = weights.take(
-        entry.canonical(), spec.dims().stream().mapToLong(Long::longValue).toArray());
+    WeightTensor from = source(entry);
     long headWidth = headWidth(entry.canonical());
     long rows = spec.rows();
     int step = (int) Math.max(1, Math.min(rows, PIECE / spec.rowElements()));

@@ -1,0 +1,59 @@
+// y = f(x w^T + b), any weights, any sizes, any addresses.
+//
+// Idea: a warp an element of y, lanes side by side along the row; float arithmetic throughout. What all other kernels of
+// linear maps are compared with.
+// Grid: x outs/8, y rows of x, stepping. Block: 8 warps.
+// Traffic: w once for every row of x, mostly from the second-level cache. Never the fastest where another takes the sizes;
+// the only one for f32 weights.
+
+#include "cuda/linear.cuh"
+
+namespace {
+
+template <LinearWeights W>
+FOVEA_DEVICE float weight(const void *w, const uint16_t *scales, int64_t row, int width, int i) {
+  if constexpr (W == LinearWeights::F32) {
+    return static_cast<const float *>(w)[row * width + i];
+  } else if constexpr (W == LinearWeights::F16) {
+    return f16_to_f32(static_cast<const uint16_t *>(w)[row * width + i]);
+  } else if constexpr (W == LinearWeights::BF16) {
+    return bf16_to_f32(static_cast<const uint16_t *>(w)[row * width + i]);
+  } else {
+    int64_t block = row * (width / 32) + i / 32;
+    int q;
+    if constexpr (W == LinearWeights::Q8_0) {
+      q = static_cast<const int8_t *>(w)[block * 32 + i % 32];
+    } else {
+      int both = static_cast<const uint8_t *>(w)[block * 16 + i % 16];
+      q = (i % 32 < 16 ? both & 15 : both >> 4) - 8;
+    }
+    return f16_to_f32(scales[block]) * static_cast<float>(q);
+  }
+}
+
+template <LinearWeights W>
+FOVEA_DEVICE void plain(const LinearParams &p) {
+  int lane = static_cast<int>(threadIdx.x % 32);
+  int64_t o = int64_t{blockIdx.x} * 8 + threadIdx.x / 32;
+  if (o >= p.outs) return;
+  int rows = live_rows(p.rows);
+  for (int64_t t = blockIdx.y; t < rows; t += gridDim.y) {
+    const float *x = p.x + t * p.width;
+    float v = 0, u = 0;
+    for (int i = lane; i < p.width; i += 32) {
+      v = fmaf(x[i], weight<W>(p.w, p.scales, o, p.width, i), v);
+      if (p.up) u = fmaf(x[i], weight<W>(p.up, p.up_scales, o, p.width, i), u);
+    }
+    v = warp_sum(v);
+    u = warp_sum(u);
+    if (lane == 0) linear_finish(p, t, static_cast<int>(o), v, u);
+  }
+}
+
+}  // namespace
+
+FOVEA_KERNEL(linear_f32__plain, LinearParams, 256) { plain<LinearWeights::F32>(p); }
+FOVEA_KERNEL(linear_f16__plain, LinearParams, 256) { plain<LinearWeights::F16>(p); }
+FOVEA_KERNEL(linear_bf16__plain, LinearParams, 256) { plain<LinearWeights::BF16>(p); }
+FOVEA_KERNEL(linear_q8_0__plain, LinearParams, 256) { plain<LinearWeights::Q8_0>(p); }
+FOVEA_KERNEL(linear_q4_0__plain, LinearParams, 256) { plain<LinearWeights::Q4_0>(p); }

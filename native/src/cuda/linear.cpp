@@ -1,0 +1,308 @@
+// Linear maps and what may follow them: linear, linear_add, linear_quick_gelu, linear_gelu, swiglu. Which kernel takes which
+// weights and how many rows is in the kernels' own files; the five ops differ in what LinearParams says.
+
+#include "cuda/linear.h"
+
+#include "launch.h"
+
+namespace fovea {
+namespace {
+
+// ---- arguments ----
+
+// What the five ops have in common. r: residual; up: second weights of swiglu.
+struct Call {
+  const fovea_tensor *x, *w, *b, *r, *up, *y;
+};
+
+template <LinearThen THEN>
+Call call(const void *args) {
+  if constexpr (THEN == LINEAR_ADD) {
+    auto *a = static_cast<const fovea_linear_add_args *>(args);
+    return {&a->x, &a->w, &a->b, &a->r, nullptr, &a->y};
+  } else if constexpr (THEN == LINEAR_SWIGLU) {
+    auto *a = static_cast<const fovea_swiglu_args *>(args);
+    return {&a->x, &a->gate, nullptr, nullptr, &a->up, &a->y};
+  } else {  // the other three structs have the same fields
+    auto *a = static_cast<const fovea_linear_args *>(args);
+    return {&a->x, &a->w, &a->b, nullptr, nullptr, &a->y};
+  }
+}
+
+template <LinearThen THEN>
+LinearParams params(const Launch &l, const Call &c) {
+  LinearParams p{};
+  p.x = f32(*c.x);
+  p.w = c.w->data;
+  p.up = c.up ? c.up->data : nullptr;
+  if (blocks(*c.w)) {
+    p.scales = scales(*c.w);
+    p.up_scales = c.up ? scales(*c.up) : nullptr;
+  }
+  p.b = c.b ? f32(*c.b) : nullptr;
+  p.r = c.r ? f32(*c.r) : nullptr;
+  p.y = out32(*c.y);
+  p.width = c.x->dim[1];
+  p.outs = c.w->dim[0];
+  p.then = THEN;
+  p.w_aligned = p.width % 8 == 0 && aligned16(p.w, p.up);
+  p.x_aligned = p.width % 4 == 0 && aligned16(p.x);
+  p.scales_aligned = p.width % 128 == 0 && aligned16(p.scales, p.up_scales);
+  p.rows = l.rows(*c.x);
+  return p;
+}
+
+// Bytes of 32 elements of a row, without the scale.
+int row_bytes(int32_t dtype) { return dtype == FOVEA_Q4_0 ? 16 : dtype == FOVEA_Q8_0 ? 32 : 64; }
+
+int64_t up_to(int64_t n, int64_t unit) { return pieces(n, unit) * unit; }
+
+// Outputs of y that a block of `rows` rows of weights makes.
+template <LinearThen THEN>
+int64_t outs(int64_t rows) {
+  return THEN == LINEAR_SWIGLU ? rows / 2 : rows;
+}
+
+// Quantized weights come at addresses that the loader chooses.
+bool placed(Launch &l, const Call &c) {
+  if (!blocks(*c.w) || aligned16(c.w->data, c.up ? c.up->data : nullptr)) return true;
+  l.fail(FOVEA_E_ARGUMENT, "quantized weights must begin at a multiple of 16 bytes");
+  return false;
+}
+
+// ---- any sizes ----
+
+// clang-format off
+Module plain_file{"linear_plain"};
+Function<LinearParams> plain[] = {  // by dtype
+    {plain_file, "linear_f32__plain"}, {plain_file, "linear_f16__plain"}, {plain_file, "linear_bf16__plain"},
+    {plain_file, "linear_q8_0__plain"}, {plain_file, "linear_q4_0__plain"}};
+// clang-format on
+
+template <LinearThen THEN>
+void run_plain(Launch &l, const void *args) {
+  Call c = call<THEN>(args);
+  int64_t t = c.x->dim[0];
+  l.launch(plain[c.w->dtype], {pieces(c.w->dim[0], 8), t < 65535 ? t : 65535}, 256, 0,
+           params<THEN>(l, c));
+}
+
+template <LinearThen THEN>
+const char *rejects_plain(const DeviceInfo &, const void *args) {
+  Call c = call<THEN>(args);
+  return check_linear(*c.x, *c.w, c.b, c.r, c.up, *c.y);
+}
+
+// ---- a few rows, quantized ----
+
+constexpr int MOST_SHARED = 227 * 1024;
+
+// clang-format off
+Module dp4a_file{"linear_dp4a"};
+Function<LinearParams> dp4a[2][3] = {  // q8_0, q4_0; up to 1, 2, 4 rows
+    {{dp4a_file, "linear_q8_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q8_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q8_0__dp4a4", MOST_SHARED}},
+    {{dp4a_file, "linear_q4_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a4", MOST_SHARED}}};
+// clang-format on
+
+int dp4a_rows(int32_t t) { return t <= 2 ? t : LINEAR_DP4A_ROWS; }
+
+template <LinearThen THEN>
+void run_dp4a(Launch &l, const void *args) {
+  Call c = call<THEN>(args);
+  if (!placed(l, c)) return;
+  int rows = dp4a_rows(c.x->dim[0]);
+  // Pairs of rows of weights, one for a warp. Small matrices get smaller blocks, so that more multiprocessors have one.
+  int64_t pairs = THEN == LINEAR_SWIGLU ? c.w->dim[0] : pieces(c.w->dim[0], 2);
+  int warps = 16;
+  while (warps > 4 && pieces(pairs, warps) < l.device.multiprocessors) warps /= 2;
+  int64_t most = int64_t{l.device.multiprocessors} * 16 / warps, wanted = pieces(pairs, warps);
+  l.launch(dp4a[c.w->dtype == FOVEA_Q4_0][rows / 2], wanted < most ? wanted : most, warps * 32,
+           static_cast<int>(linear_dp4a_shared(rows, c.x->dim[1])), params<THEN>(l, c),
+           {.overlap = true});
+}
+
+template <LinearThen THEN>
+const char *rejects_dp4a(const DeviceInfo &device, const void *args) {
+  if (const char *why = rejects_plain<THEN>(device, args)) return why;
+  Call c = call<THEN>(args);
+  if (c.x->dim[0] > LINEAR_DP4A_ROWS) return "for at most 4 rows";
+  int64_t most = device.shared_bytes < MOST_SHARED ? device.shared_bytes : MOST_SHARED;
+  if (linear_dp4a_shared(dp4a_rows(c.x->dim[0]), c.x->dim[1]) > most)
+    return "rows too wide for this device's shared memory";
+  return nullptr;
+}
+
+// ---- x for the matrix units ----
+
+// clang-format off
+Module x_file{"linear_x"};
+Function<LinearXParams> x_rows[] = {  // binary16, bf16, for quantized weights
+    {x_file, "linear_x__f16_rows"}, {x_file, "linear_x__bf16_rows"}, {x_file, "linear_x__picked_rows"}};
+Function<LinearXParams> x_fragments[] = {
+    {x_file, "linear_x__f16_fragments"}, {x_file, "linear_x__bf16_fragments"}, {x_file, "linear_x__picked_fragments"}};
+// clang-format on
+
+// x in scratch memory: tokens by width elements, then a factor for each token.
+struct Operand {
+  int64_t tokens, width;
+  int64_t bytes() const { return up_to(tokens * width * 2, 256) + tokens * 4; }
+};
+
+// Makes it and says so in p. functions: x_rows or x_fragments.
+void operand(Launch &l, const Call &c, const Function<LinearXParams> *functions,
+             const Operand &size, LinearParams &p) {
+  auto *out = reinterpret_cast<uint16_t *>(l.scratch);
+  auto *factors = reinterpret_cast<float *>(l.scratch + up_to(size.tokens * size.width * 2, 256));
+  LinearXParams x{p.x, out, factors, p.width, static_cast<int32_t>(size.width), p.rows};
+  bool half = c.w->dtype == FOVEA_F16;
+  int64_t y = half ? 1 : pieces(size.width / 2, 1024);
+  l.launch(functions[half           ? 0
+                     : blocks(*c.w) ? 2
+                                    : 1],
+           {size.tokens, y < 65535 ? y : 65535}, 256, 0, x, {.overlap = true});
+  p.operand = out;
+  p.row_scales = factors;
+  p.operand_width = x.padded;
+}
+
+// ---- up to 64 rows ----
+
+// What a block makes: tokens, and the rows of weights it reads for that.
+struct Thin {
+  int index, tokens, rows;
+};
+Thin thin(int64_t t) {
+  return t <= 8 ? Thin{0, 8, 32} : t <= 16 ? Thin{1, 16, 32} : Thin{2, 32, 64};
+}
+
+constexpr int SHARED32 = linear_mma16_shared(32), SHARED64 = linear_mma16_shared(64);
+
+// clang-format off
+Module mma16_file{"linear_mma16"};
+Function<LinearParams> mma16[][3] = {  // f16, bf16, q8_0, q4_0
+    {{mma16_file, "linear_f16__mma8", SHARED32}, {mma16_file, "linear_f16__mma16", SHARED32}, {mma16_file, "linear_f16__mma32", SHARED64}},
+    {{mma16_file, "linear_bf16__mma8", SHARED32}, {mma16_file, "linear_bf16__mma16", SHARED32}, {mma16_file, "linear_bf16__mma32", SHARED64}},
+    {{mma16_file, "linear_q8_0__mma8", SHARED32}, {mma16_file, "linear_q8_0__mma16", SHARED32}, {mma16_file, "linear_q8_0__mma32", SHARED64}},
+    {{mma16_file, "linear_q4_0__mma8", SHARED32}, {mma16_file, "linear_q4_0__mma16", SHARED32}, {mma16_file, "linear_q4_0__mma32", SHARED64}}};
+// clang-format on
+
+Operand operand16(const Call &c) {
+  int64_t t = c.x->dim[0];
+  return {up_to(t, thin(t).tokens),
+          up_to(c.x->dim[1], 32 * linear_mma16_deep(row_bytes(c.w->dtype)))};
+}
+
+template <LinearThen THEN>
+void run_mma16(Launch &l, const void *args) {
+  Call c = call<THEN>(args);
+  if (!placed(l, c)) return;
+  LinearParams p = params<THEN>(l, c);
+  operand(l, c, x_fragments, operand16(c), p);
+  Thin tile = thin(c.x->dim[0]);
+  l.launch(mma16[c.w->dtype - FOVEA_F16][tile.index],
+           {pieces(c.w->dim[0], outs<THEN>(tile.rows)), pieces(c.x->dim[0], tile.tokens)},
+           LINEAR_MMA16_WARPS * 32, linear_mma16_shared(tile.rows), p, {.overlap = true});
+}
+
+template <LinearThen THEN>
+const char *rejects_mma16(const DeviceInfo &device, const void *args) {
+  if (const char *why = rejects_plain<THEN>(device, args)) return why;
+  Call c = call<THEN>(args);
+  if (c.x->dim[0] > LINEAR_MMA16_TOKENS) return "for at most 64 rows";
+  if (linear_mma16_shared(thin(c.x->dim[0]).rows) > device.shared_bytes)
+    return "more shared memory than this device has";
+  return nullptr;
+}
+
+template <LinearThen THEN>
+int64_t scratch_mma16(const DeviceInfo &, const void *args) {
+  return operand16(call<THEN>(args)).bytes();
+}
+
+// ---- many rows ----
+
+constexpr int big_tokens(bool blocks) {
+  return blocks ? LINEAR_MMA_BIG_TOKENS_BLOCKS : LINEAR_MMA_BIG_TOKENS;
+}
+
+constexpr int mma_shared(bool big, int row_bytes) {
+  bool blocks = row_bytes < 64;
+  return LINEAR_MMA_STAGES *
+         (big ? linear_mma_stage(LINEAR_MMA_BIG_OUTS, big_tokens(blocks), row_bytes, blocks)
+              : linear_mma_stage(LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, row_bytes, blocks));
+}
+
+// clang-format off
+Module mma_file{"linear_mma"};
+Function<LinearParams> mma[][2] = {  // f16, bf16, q8_0, q4_0; small tiles, big tiles
+    {{mma_file, "linear_f16__mma64"}, {mma_file, "linear_f16__mma128", mma_shared(true, 64)}},
+    {{mma_file, "linear_bf16__mma64"}, {mma_file, "linear_bf16__mma128", mma_shared(true, 64)}},
+    {{mma_file, "linear_q8_0__mma64"}, {mma_file, "linear_q8_0__mma128"}},
+    {{mma_file, "linear_q4_0__mma64"}, {mma_file, "linear_q4_0__mma128"}}};
+// clang-format on
+static_assert(mma_shared(false, 64) <= 48 * 1024 && mma_shared(true, 32) <= 48 * 1024);
+
+Operand operand_mma(const Call &c) { return {c.x->dim[0], up_to(c.x->dim[1], 32)}; }
+
+template <LinearThen THEN>
+void run_mma(Launch &l, const void *args) {
+  Call c = call<THEN>(args);
+  if (!placed(l, c)) return;
+  LinearParams p = params<THEN>(l, c);
+  operand(l, c, x_rows, operand_mma(c), p);
+  // Big tiles where there are enough of them to keep the device busy; the bits are the same.
+  int64_t t = c.x->dim[0], o = c.w->dim[0];
+  int64_t tokens = big_tokens(blocks(*c.w));
+  Grid grid(pieces(t, tokens), pieces(o, outs<THEN>(LINEAR_MMA_BIG_OUTS)));
+  bool big = grid.x * grid.y >= l.device.multiprocessors;
+  if (!big) grid = {pieces(t, LINEAR_MMA_SMALL), pieces(o, outs<THEN>(LINEAR_MMA_SMALL))};
+  l.launch(mma[c.w->dtype - FOVEA_F16][big], grid, 128, mma_shared(big, row_bytes(c.w->dtype)), p);
+}
+
+template <LinearThen THEN>
+int64_t scratch_mma(const DeviceInfo &, const void *args) {
+  return operand_mma(call<THEN>(args)).bytes();
+}
+
+// ---- lines of the kernel table ----
+
+// One op, one signature: every variant that takes the weights.
+#define PLAIN(op, struct, then, signature) \
+  { op, signature, "plain", 80, sizeof(struct), run_plain<then>, rejects_plain<then>, no_scratch }
+#define MATRIX(op, struct, then, signature)                                           \
+  PLAIN(op, struct, then, signature), {op,                                            \
+                                       signature,                                     \
+                                       "mma",                                         \
+                                       80,                                            \
+                                       sizeof(struct),                                \
+                                       run_mma<then>,                                 \
+                                       rejects_plain<then>,                           \
+                                       scratch_mma<then>},                            \
+  {                                                                                   \
+    op, signature, "mma16", 80, sizeof(struct), run_mma16<then>, rejects_mma16<then>, \
+        scratch_mma16<then>                                                           \
+  }
+#define BLOCKS(op, struct, then, signature)                                                   \
+  MATRIX(op, struct, then, signature), {                                                      \
+    op, signature, "dp4a", 80, sizeof(struct), run_dp4a<then>, rejects_dp4a<then>, no_scratch \
+  }
+// Five ops, with a bias and without.
+#define ALL(kind, type)                                                                   \
+  kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",_->f32"),               \
+      kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",f32->f32"),         \
+      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,          \
+           "f32," type ",_->f32"),                                                        \
+      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,          \
+           "f32," type ",f32->f32"),                                                      \
+      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",_->f32"),    \
+      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",f32->f32"),  \
+      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",_,f32->f32"),   \
+      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",f32,f32->f32"), \
+      kind("swiglu", fovea_swiglu_args, LINEAR_SWIGLU, "f32," type "," type "->f32")
+
+const Kernel kernels[] = {ALL(PLAIN, "f32"), ALL(MATRIX, "f16"), ALL(MATRIX, "bf16"),
+                          ALL(BLOCKS, "q8_0"), ALL(BLOCKS, "q4_0")};
+
+}  // namespace
+FOVEA_KERNELS(linear)
+}  // namespace fovea
