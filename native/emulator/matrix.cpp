@@ -94,20 +94,35 @@ constexpr Collective MMA_S8{"mma_s8", multiply<S8>, true};
 
 }  // namespace
 
+namespace {
+
+inline Request &multiply_by(const Collective &what, Words4 a, uint64_t b, const void *call) {
+  Request &r = worker->request();
+  r.a = a;
+  r.b = b;
+  return worker->join_whole(what, call);
+}
+
+}  // namespace
+
 Floats4 mma_f16(Floats4 d, Words4 a, uint64_t b) {
-  return worker->join_whole(MMA_F16, {.b = b, .a = a, .d = d}, CALL).d;
+  worker->request().d = d;
+  return multiply_by(MMA_F16, a, b, CALL).d;
 }
 
 Floats4 mma_bf16(Floats4 d, Words4 a, uint64_t b) {
-  return worker->join_whole(MMA_BF16, {.b = b, .a = a, .d = d}, CALL).d;
+  worker->request().d = d;
+  return multiply_by(MMA_BF16, a, b, CALL).d;
 }
 
 Floats4 mma_tf32(Floats4 d, Words4 a, uint64_t b) {
-  return worker->join_whole(MMA_TF32, {.b = b, .a = a, .d = d}, CALL).d;
+  worker->request().d = d;
+  return multiply_by(MMA_TF32, a, b, CALL).d;
 }
 
 Ints4 mma_s8(Ints4 d, Words4 a, uint64_t b) {
-  return worker->join_whole(MMA_S8, {.b = b, .a = a, .e = d}, CALL).e;
+  worker->request().e = d;
+  return multiply_by(MMA_S8, a, b, CALL).e;
 }
 
 // ---- wgmma ----
@@ -279,20 +294,21 @@ constexpr Collective WGMMA_WAIT{"wgmma_wait", await, true};
 }  // namespace
 
 void wgmma(Half type, int columns, float *d, uint64_t a, uint64_t b, bool add) {
-  worker->join_whole(WGMMA,
-                     {.word = add,
-                      .lane = columns,
-                      .width = static_cast<int32_t>(type),
-                      .address = d,
-                      .b = a,
-                      .b2 = b},
-                     CALL);
+  Request &r = worker->request();
+  r.word = add;
+  r.lane = columns;
+  r.width = static_cast<int32_t>(type);
+  r.address = d;
+  r.b = a;
+  r.b2 = b;
+  worker->join_whole(WGMMA, CALL);
 }
 
-void products_fence() { worker->join_whole(WGMMA_FENCE, {}, CALL); }
-void products_commit() { worker->join_whole(WGMMA_COMMIT, {}, CALL); }
+void products_fence() { worker->join_whole(WGMMA_FENCE, CALL); }
+void products_commit() { worker->join_whole(WGMMA_COMMIT, CALL); }
 void products_wait(int groups) {
-  worker->join_whole(WGMMA_WAIT, {.word = static_cast<uint32_t>(groups)}, CALL);
+  worker->request().word = static_cast<uint32_t>(groups);
+  worker->join_whole(WGMMA_WAIT, CALL);
 }
 
 }  // namespace fovea::emulator

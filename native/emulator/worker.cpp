@@ -272,12 +272,11 @@ void Worker::block_barrier(const char *file, int line, const void *call) {
   leave();
 }
 
-Request &Worker::join(const Collective &what, uint32_t mask, Request &&brought, const void *call) {
+Request &Worker::join(const Collective &what, uint32_t mask, const void *call) {
   Thread &self = *running;
   Warp &w = *warp;
   uint32_t lane = 1u << self.number % 32;
   if (!(mask & lane)) fault(std::string(what.name) + " by a lane that its mask leaves out", call);
-  self.request = brought;
   self.request.what = &what;
   self.request.mask = mask;
   self.call = call;
@@ -457,12 +456,11 @@ void block_barrier(const char *file, int line) {
   worker->block_barrier(file, line, __builtin_return_address(0));
 }
 
-void warp_barrier(uint32_t mask) {
-  worker->join(WARP_BARRIER, mask, {}, __builtin_return_address(0));
-}
+void warp_barrier(uint32_t mask) { worker->join(WARP_BARRIER, mask, __builtin_return_address(0)); }
 
 uint32_t ballot(uint32_t mask, bool predicate) {
-  return worker->join(BALLOT, mask, {.word = predicate}, __builtin_return_address(0)).word;
+  worker->request().word = predicate;
+  return worker->join(BALLOT, mask, __builtin_return_address(0)).word;
 }
 
 uint32_t shuffle(Shuffle how, uint32_t mask, uint32_t value, int lane, int width) {
@@ -470,7 +468,11 @@ uint32_t shuffle(Shuffle how, uint32_t mask, uint32_t value, int lane, int width
   if (width < 1 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width)))
     worker->fault("shuffle of width " + std::to_string(width), call);
   const Collective &what = SHUFFLES[static_cast<int>(how)];
-  Request &r = worker->join(what, mask, {.word = value, .lane = lane, .width = width}, call);
+  Request &r = worker->request();
+  r.word = value;
+  r.lane = lane;
+  r.width = width;
+  worker->join(what, mask, call);
   if (r.lane >= 0)
     worker->fault(std::string(what.name) + " from lane " + std::to_string(r.lane) +
                       ", which does not take part",

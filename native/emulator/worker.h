@@ -207,10 +207,12 @@ struct Worker {
     return threads[static_cast<size_t>(&w - warps.data()) * 32 + static_cast<size_t>(lane)];
   }
 
-  // The running thread takes part in a collective; call: where in the kernel. Returns its request, filled in.
-  Request &join(const Collective &what, uint32_t mask, Request &&brought, const void *call);
-  Request &join_whole(const Collective &what, Request &&brought, const void *call) {
-    return join(what, 0xffffffff, static_cast<Request &&>(brought), call);
+  // What the running thread brings to its next collective: written in place, for speed.
+  Request &request() { return running->request; }
+  // The running thread takes part in a collective, with its request; call: where in the kernel. Returns the request, filled in.
+  Request &join(const Collective &what, uint32_t mask, const void *call);
+  Request &join_whole(const Collective &what, const void *call) {
+    return join(what, 0xffffffff, call);
   }
   void block_barrier(const char *file, int line, const void *call);
   [[noreturn]] void exit_thread();
