@@ -23,22 +23,23 @@ constexpr int ROWS = 32;  // query rows of a block
 constexpr int THREADS = 128;
 
 // One tile of keys or values, rows from..from+63 of n.
-template <class Way, int W>
-FOVEA_DEVICE void fetch(uint8_t *to, const typename Way::Element *data, int from, int n, int heads,
-                        bool aligned) {
+template <class Way, int W, bool ALIGNED>
+FOVEA_DEVICE void fetch(uint8_t *to, const typename Way::Element *data, int from, int n,
+                        int heads) {
   constexpr int EACH = 16 / sizeof(typename Way::Element);
 #pragma unroll 4
   for (int i = threadIdx.x; i < TILE * Way::PIECES; i += THREADS) {
     int row = i / Way::PIECES, piece = i % Way::PIECES;
     bool valid = from + row < n;
     const auto *at = data + int64_t{valid ? from + row : 0} * heads * W + piece * EACH;
-    fetch16(to + 16 * Way::place(row, piece), at, valid, aligned);
+    fetch16<ALIGNED>(to + 16 * Way::place(row, piece), at, valid);
   }
 }
 
 // shared: two stages of a tile of keys and one of values.
 template <class Way, int W>
 FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
+  take_turn();
   constexpr int TILE_BYTES = TILE * Way::PIECES * 16;
   constexpr int HALF = TILE / 2, N = HALF / 8;
   int n = live_rows(p.rows);
@@ -48,7 +49,10 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
   int half = warp / 2;
   row += warp % 2 * 16;
   bool busy = row < n, aligned = p.aligned;
-  const float *k = p.k + int64_t{head} * W, *v = p.v + int64_t{head} * W;
+  using Element = typename Way::Element;
+  auto *q = static_cast<const Element *>(p.q);
+  auto *k = static_cast<const Element *>(p.k) + int64_t{head} * W;
+  auto *v = static_cast<const Element *>(p.v) + int64_t{head} * W;
 
   // Rows past the end repeat the last and are not written.
   int64_t at[2];
@@ -58,13 +62,18 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
     at[r] = (int64_t{mine < n ? mine : n - 1} * p.heads + head) * W;
   }
   Way way;
-  way.start(p.q + at[0], p.q + at[1], p.scale, aligned);
+  way.start(q + at[0], q + at[1], p.scale, aligned);
   Softmax softmax;
 
   auto stage = [&](int tile) {
     uint8_t *to = shared + tile % 2 * 2 * TILE_BYTES;
-    fetch<Way, W>(to, k, tile * TILE, n, p.heads, aligned);
-    fetch<Way, W>(to + TILE_BYTES, v, tile * TILE, n, p.heads, aligned);
+    if (aligned) {
+      fetch<Way, W, true>(to, k, tile * TILE, n, p.heads);
+      fetch<Way, W, true>(to + TILE_BYTES, v, tile * TILE, n, p.heads);
+    } else {
+      fetch<Way, W, false>(to, k, tile * TILE, n, p.heads);
+      fetch<Way, W, false>(to + TILE_BYTES, v, tile * TILE, n, p.heads);
+    }
   };
   int tiles = (n + TILE - 1) / TILE;
   stage(0);
@@ -77,9 +86,12 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
     int count = n - tile * TILE - half * HALF;  // keys of this warp's half
     if (busy && count > 0) {
       const uint8_t *keys = shared + tile % 2 * 2 * TILE_BYTES;
-      float s[N][4];
-      way.template scores<N>(s, keys, half * HALF, count);
-      if (count < HALF) {
+      bool whole = count >= HALF;
+      float s[N][4], shrink[2];
+      if (whole) {
+        way.template scores<true>(s, keys, half * HALF, count);
+      } else {
+        way.template scores<false>(s, keys, half * HALF, count);
 #pragma unroll
         for (int i = 0; i < N; i++) {
 #pragma unroll
@@ -87,9 +99,12 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
             if (8 * i + lane % 4 * 2 + e % 2 >= count) s[i][e] = -INFINITY;
         }
       }
-      float shrink[2];
       softmax.weigh(s, shrink);
-      way.template add<N>(s, shrink, keys + TILE_BYTES, half * HALF, count);
+      if (whole) {
+        way.template add<true>(s, shrink, keys + TILE_BYTES, half * HALF, count);
+      } else {
+        way.template add<false>(s, shrink, keys + TILE_BYTES, half * HALF, count);
+      }
     }
     __syncthreads();
   }
@@ -132,11 +147,13 @@ FOVEA_DEVICE void attend(const AttentionParams &p, uint8_t *shared) {
 
 FOVEA_KERNEL(attention__plain, AttentionParams, 128) {
   FOVEA_SHARED(PlainShared, shared, 1);
+  take_turn();
   int n = live_rows(p.rows);
   int row = blockIdx.x, head = blockIdx.y;
   if (row >= n) return;
   int64_t at = (int64_t{row} * p.heads + head) * p.width;
-  attend_plainly(p.q + at, p.k, p.v, p.y + at, n, p.width, p.scale, shared[0],
+  attend_plainly(static_cast<const float *>(p.q) + at, static_cast<const float *>(p.k),
+                 static_cast<const float *>(p.v), p.y + at, n, p.width, p.scale, shared[0],
                  [&](int64_t j) { return (j * p.heads + head) * p.width; });
 }
 

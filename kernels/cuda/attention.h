@@ -3,7 +3,7 @@
 #include "cuda/report.h"
 
 struct AttentionParams {
-  const float *q, *k, *v;  // [N,H,Dh]
+  const void *q, *k, *v;  // [N,H,Dh], of the kernel's type
   float *y;
   int32_t heads, width;
   float scale;

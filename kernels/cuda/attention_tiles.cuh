@@ -34,6 +34,17 @@ FOVEA_DEVICE float4 load4(const float *from, bool aligned) {
   return make_float4(from[0], from[1], from[2], from[3]);
 }
 
+// The same of halves; on 8-byte boundaries if aligned.
+FOVEA_DEVICE float4 load4(const uint16_t *from, bool aligned) {
+  if (aligned) {
+    uint2 pairs = *reinterpret_cast<const uint2 *>(from);
+    float2 a = unpack_f16(pairs.x), b = unpack_f16(pairs.y);
+    return make_float4(a.x, a.y, b.x, b.y);
+  }
+  return make_float4(f16_to_f32(from[0]), f16_to_f32(from[1]), f16_to_f32(from[2]),
+                     f16_to_f32(from[3]));
+}
+
 FOVEA_DEVICE void store4(float *to, float4 x, bool aligned) {
   if (aligned) {
     *reinterpret_cast<float4 *>(to) = x;
@@ -43,10 +54,10 @@ FOVEA_DEVICE void store4(float *to, float4 x, bool aligned) {
 }
 
 // 16 bytes of global memory to shared memory, there after the wait for the group and a barrier; zeros where not valid. Off
-// 16-byte boundaries (aligned says, the same for all threads) element by element.
-template <class T>
-FOVEA_DEVICE void fetch16(void *to, const T *from, bool valid, bool aligned) {
-  if (aligned) {
+// 16-byte boundaries element by element.
+template <bool ALIGNED, class T>
+FOVEA_DEVICE void fetch16(void *to, const T *from, bool valid) {
+  if constexpr (ALIGNED) {
     cp_async16(to, from, valid);
   } else {
     T *piece = static_cast<T *>(to);
@@ -102,14 +113,15 @@ struct Halves {
     return row * PIECES + (piece ^ ((row & 1) << 2 | (row >> 1 & 3)));
   }
 
-  // Rows g and g+8 of the queries, f32. The numbers of a row are dealt to the products so that a lane needs 8 that lie side by
+  // Rows g and g+8 of the queries, of either type. The numbers of a row are dealt to the products so that a lane needs 8 that lie side by
   // side for two of them, here and in scores().
-  FOVEA_DEVICE void start(const float *row0, const float *row1, float scale, bool aligned) {
+  template <class Q>
+  FOVEA_DEVICE void start(const Q *row0, const Q *row1, float scale, bool aligned) {
     int t = threadIdx.x % 4;
     float q[2][W / 32][8];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-      const float *row = (r ? row1 : row0) + 8 * t;
+      const Q *row = (r ? row1 : row0) + 8 * t;
       float largest = 0;
 #pragma unroll
       for (int j = 0; j < W / 32; j++) {
@@ -148,31 +160,35 @@ struct Halves {
     for (int i = 0; i < W / 8; i++) y[i][0] = y[i][1] = y[i][2] = y[i][3] = 0;
   }
 
-  // s: scores of keys from..from+8N-1 of the tile, of which count count; the others are left as they are if a whole n-tile.
-  template <int N>
+  // s: scores of keys from..from+8N-1 of the tile, of which count count; the others' are for the caller to mask. WHOLE: all
+  // count, and there are no branches.
+  template <bool WHOLE, int N>
   FOVEA_DEVICE void scores(float (&s)[N][4], const uint8_t *tile, int from, int count) const {
     int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
     const uint4 *pieces = reinterpret_cast<const uint4 *>(tile);
 #pragma unroll
-    for (int i = 0; i < N; i++) {
-      if (8 * i >= count) continue;
-      float d[4] = {0, 0, 0, 0};
+    for (int i = 0; i < N; i++) s[i][0] = s[i][1] = s[i][2] = s[i][3] = 0;
+      // All n-tiles take turns, so that no product waits for the one before it.
 #pragma unroll
-      for (int j = 0; j < W / 32; j++) {
+    for (int j = 0; j < W / 32; j++) {
+#pragma unroll
+      for (int i = 0; i < N; i++) {
+        if (!WHOLE && 8 * i >= count) continue;
         uint4 k = pieces[place(from + 8 * i + g, 4 * j + t)];
         uint32_t b0[2] = {k.x, k.y}, b1[2] = {k.z, k.w};
-        mma_f16(d, query[2 * j], b0);
-        mma_f16(d, query[2 * j + 1], b1);
+        mma_f16(s[i], query[2 * j], b0);
+        mma_f16(s[i], query[2 * j + 1], b1);
       }
-      s[i][0] = d[0] * unit[0];
-      s[i][1] = d[1] * unit[0];
-      s[i][2] = d[2] * unit[1];
-      s[i][3] = d[3] * unit[1];
+    }
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) s[i][e] *= unit[e / 2];
     }
   }
 
   // y = y * shrink + weights * values. Keys from..; a pair of n-tiles none of whose keys count is left out.
-  template <int N>
+  template <bool WHOLE, int N>
   FOVEA_DEVICE void add(const float (&weight)[N][4], const float (&shrink)[2], const uint8_t *tile,
                         int from, int count) {
     int lane = threadIdx.x % 32;
@@ -185,7 +201,7 @@ struct Halves {
     }
 #pragma unroll
     for (int k = 0; k < N / 2; k++) {
-      if (16 * k >= count) continue;
+      if (!WHOLE && 16 * k >= count) continue;
       const float(&w0)[4] = weight[2 * k], (&w1)[4] = weight[2 * k + 1];
       uint32_t a[4] = {pack_f16(w0[0], w0[1]), pack_f16(w0[2], w0[3]), pack_f16(w1[0], w1[1]),
                        pack_f16(w1[2], w1[3])};
@@ -263,40 +279,47 @@ struct Tf32Parts {
     for (int i = 0; i < W / 8; i++) y[i][0] = y[i][1] = y[i][2] = y[i][3] = 0;
   }
 
-  template <int N>
+  template <bool WHOLE, int N>
   FOVEA_DEVICE void scores(float (&s)[N][4], const uint8_t *tile, int from, int count) const {
     int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
     const float4 *pieces = reinterpret_cast<const float4 *>(tile);
+    float small[N][4] = {};
 #pragma unroll
-    for (int i = 0; i < N; i++) {
-      if (8 * i >= count) continue;
-      float small[4] = {0, 0, 0, 0};
-      float chain[W / 32][4];
+    for (int c = 0; c < W / 32; c++) {
+      float chain[N][4] = {};
 #pragma unroll
-      for (int c = 0; c < W / 32; c++) {
-        chain[c][0] = chain[c][1] = chain[c][2] = chain[c][3] = 0;
+      for (int j = 2 * c; j < 2 * c + 2; j++) {
 #pragma unroll
-        for (int j = 2 * c; j < 2 * c + 2; j++) {
+        for (int i = 0; i < N; i++) {
+          if (!WHOLE && 8 * i >= count) continue;
           float4 k = pieces[place(from + 8 * i + g, 4 * j + t)];
           uint32_t h0[2], h1[2], l0[2], l1[2];
           tf32_parts(k.x, h0[0], l0[0]);
           tf32_parts(k.y, h0[1], l0[1]);
           tf32_parts(k.z, h1[0], l1[0]);
           tf32_parts(k.w, h1[1], l1[1]);
-          mma_tf32(small, high[2 * j], l0);
-          mma_tf32(chain[c], high[2 * j], h0);
-          mma_tf32(small, low[2 * j], h0);
-          mma_tf32(chain[c], high[2 * j + 1], h1);
-          mma_tf32(small, high[2 * j + 1], l1);
-          mma_tf32(small, low[2 * j + 1], h1);
+          mma_tf32(small[i], high[2 * j], l0);
+          mma_tf32(chain[i], high[2 * j], h0);
+          mma_tf32(small[i], low[2 * j], h0);
+          mma_tf32(chain[i], high[2 * j + 1], h1);
+          mma_tf32(small[i], high[2 * j + 1], l1);
+          mma_tf32(small[i], low[2 * j + 1], h1);
         }
       }
 #pragma unroll
-      for (int e = 0; e < 4; e++) s[i][e] = chain[0][e] + chain[1][e] + small[e];
+      for (int i = 0; i < N; i++) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) s[i][e] = c == 0 ? chain[i][e] : s[i][e] + chain[i][e];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) s[i][e] += small[i][e];
     }
   }
 
-  template <int N>
+  template <bool WHOLE, int N>
   FOVEA_DEVICE void add(const float (&weight)[N][4], const float (&shrink)[2], const uint8_t *tile,
                         int from, int count) {
     int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
@@ -315,7 +338,7 @@ struct Tf32Parts {
       float chain[4][4] = {}, small[4][4] = {};
 #pragma unroll
       for (int k = 0; k < N; k++) {
-        if (8 * k >= count) continue;
+        if (!WHOLE && 8 * k >= count) continue;
         int row = from + 8 * k + 2 * t;
         float4 v0 = pieces[place(row, 2 * g + half)], v1 = pieces[place(row + 1, 2 * g + half)];
         const float v[4][2] = {{v0.x, v1.x}, {v0.y, v1.y}, {v0.z, v1.z}, {v0.w, v1.w}};

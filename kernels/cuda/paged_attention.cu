@@ -29,10 +29,8 @@
 
 namespace {
 
-// Keys that row t sees; 0, and word of it, where position or sequence make no sense.
-FOVEA_DEVICE int seen(const PagedAttentionParams &p, int t) {
-  int pos = p.pos[t];
-  int seq = p.seq[t];
+// Keys that a row sees; 0, and word of it, where position or sequence make no sense.
+FOVEA_DEVICE int seen(const PagedAttentionParams &p, int pos, int seq) {
   if (pos >= 0 && pos < int64_t{p.table} * p.places && seq >= 0 && seq < p.sequences)
     return pos + 1;
   report(p.rows.error);
@@ -56,11 +54,12 @@ FOVEA_DEVICE int key_head_of(const PagedAttentionParams &p, int head) {
 
 template <class T>
 FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
+  take_turn();
   int t = blockIdx.x, head = blockIdx.y;
   if (t >= live_rows(p.rows)) return;
-  int n = seen(p, t);
+  int seq = p.seq[t], n = seen(p, p.pos[t], seq);
   if (n == 0) return;
-  int seq = p.seq[t], key_head = key_head_of(p, head);
+  int key_head = key_head_of(p, head);
   int64_t at = (int64_t{t} * p.heads + head) * p.width;
   attend_plainly(p.q + at, static_cast<const T *>(p.k), static_cast<const T *>(p.v), p.y + at, n,
                  p.width, p.scale, shared, [&](int64_t j) {
@@ -110,6 +109,7 @@ struct SplitShared {
 // T: type of the cache; W: head width; Q: query heads that share loads; ALIGNED: as params.aligned.
 template <class T, int W, int Q, bool ALIGNED>
 FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
+  take_turn();
   constexpr int EACH = 16 / sizeof(T);              // numbers of a lane
   constexpr int LANES = W / EACH;                   // lanes of a key
   constexpr int KEYS = 32 / LANES;                  // keys of a load
@@ -117,8 +117,9 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   constexpr int STEP = LOADS * KEYS;
   const PagedAttentionParams &p = params.a;
   int part = blockIdx.x, group = blockIdx.y, t = blockIdx.z;
+  int pos = p.pos[t], seq = p.seq[t];  // under way together with the count of rows
   if (t >= live_rows(p.rows)) return;
-  int n = seen(p, t);
+  int n = seen(p, pos, seq);
   int length = SPLIT_PART;
   while (length * SPLIT_PARTS < n) length *= 2;
   int parts = (n + length - 1) / length;
@@ -131,7 +132,6 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   int first = key_head * sharing + group % groups * Q;
   int queries = sharing - group % groups * Q;  // that count, at most Q
   if (queries > Q) queries = Q;
-  int seq = p.seq[t];
 
   // Queries past the last stay at zero and are not written.
   float q[Q][EACH], sums[Q][EACH], largest[Q], total[Q];
@@ -272,16 +272,16 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   if (parts == 1) return;
 
   // Whoever is last has all parts before it, and leaves the counter as it was found.
-  __threadfence();
   __syncthreads();
   if (threadIdx.x == 0) {
     int32_t *arrived = &params.arrived[int64_t{t} * gridDim.y + group];
+    __threadfence();  // for what the whole block wrote before the barrier
     shared.last = atomicAdd(arrived, 1) == parts - 1;
     if (shared.last) *arrived = 0;
+    __threadfence();
   }
   __syncthreads();
   if (!shared.last) return;
-  __threadfence();
   for (int i = threadIdx.x; i < queries * W; i += WARPS * 32) {
     int d = i % W;
     int64_t at = int64_t{t} * p.heads + first + i / W;
@@ -323,6 +323,7 @@ FOVEA_DEVICE int warp_most(int x) { return -warp_least(-x); }
 
 template <int W>
 FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand &stand) {
+  take_turn();
   using Way = Halves<W>;
   constexpr int TILE_BYTES = TILE * W * 2, N = TILE / 8;
   constexpr int NONE = 0x7fffffff;
@@ -336,26 +337,21 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
 
   if (threadIdx.x < TILE) {
     int t = base + threadIdx.x;
-    int sees = t < n ? seen(p, t) : 0;
+    int sees = t < n ? seen(p, p.pos[t], p.seq[t]) : 0;
     stand.seen[threadIdx.x] = sees;
     stand.seq[threadIdx.x] = sees > 0 ? p.seq[t] : -1;
   }
   __syncthreads();
 
-  // Rows past the end repeat the last; they see nothing and are not written.
-  int seq[2], sees[2];
-  const float *from[2];
-  int64_t to[2];
-#pragma unroll
-  for (int r = 0; r < 2; r++) {
-    int mine = warp * 16 + g + 8 * r;
-    seq[r] = stand.seq[mine];
-    sees[r] = stand.seen[mine];
-    to[r] = (int64_t{base + mine < n ? base + mine : n - 1} * p.heads + head) * W;
-    from[r] = p.q + to[r];
-  }
+  // This lane's two rows, in the tile; where they start in q and y. Rows past the end repeat the last; they see nothing and are
+  // not written.
+  auto row_of = [&](int r) { return warp * 16 + g + 8 * r; };
+  auto start_of = [&](int r) {
+    int t = base + row_of(r);
+    return (int64_t{t < n ? t : n - 1} * p.heads + head) * W;
+  };
   Way way;
-  way.start(from[0], from[1], p.scale, aligned);
+  way.start(p.q + start_of(0), p.q + start_of(1), p.scale, aligned);
   Softmax softmax;
 
   for (int last = -1;;) {
@@ -366,7 +362,9 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
     last = next;
     int reach =
         warp_most(max(a == next ? stand.seen[lane] : 0, b == next ? stand.seen[lane + 32] : 0));
-    int limit[2] = {seq[0] == next ? sees[0] : 0, seq[1] == next ? sees[1] : 0};
+    int limit[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) limit[r] = stand.seq[row_of(r)] == next ? stand.seen[row_of(r)] : 0;
     int most = warp_most(max(limit[0], limit[1])), least = warp_least(min(limit[0], limit[1]));
 
     // A warp fetches 16 rows of each tile, its lanes side by side along a row; lane i looks up row i, a tile ahead.
@@ -374,25 +372,32 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
       int j = tile * TILE + warp * 16 + lane % 16;
       return j < reach ? static_cast<int>(cache_row(p, next, j, key_head)) : -1;
     };
-    auto stage = [&](int tile, int row) {
+    auto stage = [&]<bool ALIGNED>(int tile, int row) {
       uint8_t *into = shared + tile % 2 * 2 * TILE_BYTES;
       constexpr int ROWS = 32 / Way::PIECES;  // of a load
-#pragma unroll
+#pragma unroll 2
       for (int i = 0; i < 16 / ROWS; i++) {
         int mine = i * ROWS + lane / Way::PIECES, piece = lane % Way::PIECES;
         int found = __shfl_sync(0xffffffffu, row, mine);
         int64_t at = int64_t{found < 0 ? 0 : found} * W + piece * 8;
         uint8_t *here = into + 16 * Way::place(warp * 16 + mine, piece);
-        fetch16(here, k + at, found >= 0, aligned);
-        fetch16(here + TILE_BYTES, v + at, found >= 0, aligned);
+        fetch16<ALIGNED>(here, k + at, found >= 0);
+        fetch16<ALIGNED>(here + TILE_BYTES, v + at, found >= 0);
+      }
+    };
+    auto fetch = [&](int tile, int row) {
+      if (aligned) {
+        stage.template operator()<true>(tile, row);
+      } else {
+        stage.template operator()<false>(tile, row);
       }
     };
     int tiles = (reach + TILE - 1) / TILE;
-    stage(0, look_up(0));
+    fetch(0, look_up(0));
     cp_async_commit();
     int row = look_up(1);
     for (int tile = 0; tile < tiles; tile++) {
-      if (tile + 1 < tiles) stage(tile + 1, row);
+      if (tile + 1 < tiles) fetch(tile + 1, row);
       cp_async_commit();
       row = look_up(tile + 2);
       cp_async_wait<1>();
@@ -401,7 +406,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
       if (start < most) {
         const uint8_t *keys = shared + tile % 2 * 2 * TILE_BYTES;
         float s[N][4], shrink[2];
-        way.template scores<N>(s, keys, 0, most - start);
+        way.template scores<true>(s, keys, 0, TILE);
         if (start + TILE > least) {
 #pragma unroll
           for (int i = 0; i < N; i++) {
@@ -411,7 +416,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
           }
         }
         softmax.weigh(s, shrink);
-        way.template add<N>(s, shrink, keys + TILE_BYTES, 0, most - start);
+        way.template add<true>(s, shrink, keys + TILE_BYTES, 0, TILE);
       }
       __syncthreads();
     }
@@ -419,7 +424,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     float sum = quad_sum(softmax.sum[r]);
-    if (seq[r] >= 0) way.store(p.y + to[r], r, 1 / sum, aligned);
+    if (stand.seq[row_of(r)] >= 0) way.store(p.y + start_of(r), r, 1 / sum, aligned);
   }
 }
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 OUT = pathlib.Path(sys.argv[1])
 MEAN = (122, 116, 104)
+WRITER = 12  # where a WebPPicture of 64-bit machines holds its writer, in words of 8 bytes
 
 
 def pattern(w, h):
@@ -88,6 +89,30 @@ def png(color, depth, rows, palette=b"", extra=b""):
     return out + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + r for r in rows))) + chunk(b"IEND", b"")
 
 
+def lossy(name, a, quality, **config):
+    """A VP8 file of the kinds that Pillow does not write, by the libwebp inside Pillow (its ABI 2.10)."""
+    import ctypes as c
+    import glob
+    lib = c.CDLL(glob.glob(str(pathlib.Path(Image.__file__).parents[1] / "pillow.libs" / "libwebp-*"))[0])
+    fields = ("segments sns_strength filter_strength filter_sharpness filter_type autofilter alpha_compression alpha_filtering "
+              "alpha_quality pass show_compressed preprocessing partitions").split()
+    settings = (c.c_int * 64)()
+    assert lib.WebPConfigInitInternal(settings, 0, c.c_float(quality), 0x0210)
+    for key, value in config.items():
+        settings[6 + fields.index(key)] = value
+    assert lib.WebPValidateConfig(settings)
+    picture, h, w = (c.c_uint64 * 64)(), *a.shape[:2]
+    assert lib.WebPPictureInitInternal(picture, 0x0210)
+    picture[1] = w | h << 32
+    assert lib.WebPPictureImportRGB(picture, np.ascontiguousarray(a).ctypes.data_as(c.c_void_p), 3 * w)
+    memory = (c.c_uint64 * 4)()
+    lib.WebPMemoryWriterInit(memory)
+    picture[WRITER] = c.cast(lib.WebPMemoryWrite, c.c_void_p).value
+    picture[WRITER + 1] = c.addressof(memory)
+    assert lib.WebPEncode(settings, picture)
+    (OUT / name).write_bytes(c.string_at(memory[0], memory[1]))
+
+
 def files():
     p = Image.fromarray(pattern(23, 17))
     alpha = p.copy()
@@ -96,6 +121,7 @@ def files():
     pal = p.quantize(19)
     rng = np.random.default_rng(7)
     raw = lambda n: rng.integers(0, 256, n, dtype=np.uint8).tobytes()
+    raw_picture = lambda w, h: np.random.default_rng(8).integers(0, 256, (h, w, 3), dtype=np.uint8)
     save = lambda name, im, **kw: im.save(OUT / name, **kw)
     save("rgb.png", p)
     save("rgba.png", alpha)
@@ -149,6 +175,13 @@ def files():
     photo_alpha = photo.copy()
     photo_alpha.putalpha(200)
     save("lossy-alpha.webp", photo_alpha, quality=85)
+    for w, h, quality in [(1, 1, 75), (2, 3, 75), (17, 40, 0), (33, 16, 50), (64, 49, 100)]:
+        save(f"lossy-{w}x{h}.webp", Image.fromarray(smooth(w, h)), quality=quality)
+    save("lossy-noise.webp", Image.fromarray(raw_picture(35, 34)), quality=30)
+    lossy("lossy-simple.webp", smooth(90, 61), 20, filter_type=0, filter_strength=100)
+    lossy("lossy-sharp.webp", smooth(90, 61), 20, filter_type=1, filter_strength=100, filter_sharpness=6)
+    lossy("lossy-unfiltered.webp", smooth(61, 90), 40, filter_strength=0)
+    lossy("lossy-partitions.webp", smooth(61, 90), 70, partitions=3, segments=4, sns_strength=100)
     save("baseline.jpg", photo, quality=90)
     save("sub444.jpg", photo, quality=95, subsampling=0)
     save("sub422.jpg", photo, quality=90, subsampling=1)
@@ -173,7 +206,7 @@ def decoded():
         with Image.open(path) as im:
             rgb = im.convert("RGB")
             entry = dict(file=path.name, size=list(rgb.size))
-            if path.name.startswith("lossy") or path.suffix == ".jpg":
+            if path.suffix == ".jpg":
                 # Compared pixel by pixel, so the truth travels as a PNG of the raw rows.
                 truth = OUT / "truth" / (path.name + ".png")
                 truth.parent.mkdir(exist_ok=True)

@@ -13,9 +13,9 @@ Function<AttentionParams> plain{file, "attention__plain"},
     tf32_parts{file, "attention__tf32_parts", TILES_BYTES};
 
 AttentionParams params(Launch &l, const fovea_attention_args *a) {
-  return {f32(a->q),
-          f32(a->k),
-          f32(a->v),
+  return {a->q.data,
+          a->k.data,
+          a->v.data,
           out32(a->y),
           a->q.dim[1],
           a->q.dim[2],
@@ -26,12 +26,13 @@ AttentionParams params(Launch &l, const fovea_attention_args *a) {
 
 void run_plain(Launch &l, const void *args) {
   auto *a = static_cast<const fovea_attention_args *>(args);
-  l.launch(plain, Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a));
+  l.launch(plain, Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a), OVERLAP);
 }
 
 void run_tf32_parts(Launch &l, const void *args) {
   auto *a = static_cast<const fovea_attention_args *>(args);
-  l.launch(tf32_parts, Grid(pieces(a->q.dim[0], 32), a->q.dim[1]), 128, TILES_BYTES, params(l, a));
+  l.launch(tf32_parts, Grid(pieces(a->q.dim[0], 32), a->q.dim[1]), 128, TILES_BYTES, params(l, a),
+           OVERLAP);
 }
 
 const char *rejects_plain(const DeviceInfo &, const void *args) {

@@ -54,16 +54,17 @@ PagedAttentionParams params(Launch &l, const Args *a) {
 
 void run_plain(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
-  l.launch(plain[a->k.dtype == FOVEA_F16], Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a));
+  l.launch(plain[a->k.dtype == FOVEA_F16], Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a),
+           OVERLAP);
 }
 
 void run_mma(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
   Grid grid(a->q.dim[1], pieces(a->q.dim[0], 64));
   if (a->q.dim[2] == 64) {
-    l.launch(mma_64, grid, 128, TILES_BYTES<64>, params(l, a));
+    l.launch(mma_64, grid, 128, TILES_BYTES<64>, params(l, a), OVERLAP);
   } else {
-    l.launch(mma_128, grid, 128, TILES_BYTES<128>, params(l, a));
+    l.launch(mma_128, grid, 128, TILES_BYTES<128>, params(l, a), OVERLAP);
   }
 }
 
@@ -81,7 +82,7 @@ void run_split(Launch &l, const void *args) {
   auto *sums = reinterpret_cast<float *>(l.scratch);
   SplitParams p{params(l, a), sums, sums + parts(a) * a->q.dim[2], l.counters};
   l.launch(split[a->k.dtype == FOVEA_F16][a->q.dim[2] == 128][sharing(a) > 1][!p.a.aligned],
-           Grid(SPLIT_PARTS, groups(a), a->q.dim[0]), 128, 0, p);
+           Grid(SPLIT_PARTS, groups(a), a->q.dim[0]), 128, 0, p, OVERLAP);
 }
 
 int64_t split_scratch(const DeviceInfo &, const void *args) {

@@ -7,7 +7,11 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How to open a model. Start from {@link #DEFAULT} and change what matters with the {@code with…} methods.
+ * How to open a model. {@link #DEFAULT} suits most; what matters is said by name:
+ *
+ * {@snippet :
+ * var options = FoveaOptions.builder().threads(4).context(2048).build();
+ * }
  *
  * @param backend {@code auto} or a backend's name; a named one that cannot run is an error, never replaced by another
  * @param threads threads of the cpu backend; 0 for the physical cores this process may use
@@ -46,62 +50,108 @@ public record FoveaOptions(
     }
   }
 
-  public FoveaOptions withBackend(String name) {
-    return new FoveaOptions(
-        name, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode, exif);
+  /** Begins with the defaults. */
+  public static Builder builder() {
+    return DEFAULT.toBuilder();
   }
 
-  public FoveaOptions withThreads(int count) {
-    return new FoveaOptions(
-        backend, count, tier, context, kvType, vision, mmproj, template, regions, imageMode, exif);
+  /** Begins with these options. */
+  public Builder toBuilder() {
+    return new Builder(this);
   }
 
-  public FoveaOptions withTier(@Nullable String label) {
-    return new FoveaOptions(
-        backend, threads, label, context, kvType, vision, mmproj, template, regions, imageMode,
-        exif);
-  }
+  /** Options in the making; what each one means is told at the record's component of the same name. */
+  public static final class Builder {
+    private String backend;
+    private int threads;
+    private @Nullable String tier;
+    private int context;
+    private @Nullable DType kvType;
+    private @Nullable Path vision;
+    private @Nullable Path mmproj;
+    private @Nullable String template;
+    private @Nullable String regions;
+    private @Nullable ImageMode imageMode;
+    private boolean exif;
 
-  public FoveaOptions withContext(int positions) {
-    return new FoveaOptions(
-        backend, threads, tier, positions, kvType, vision, mmproj, template, regions, imageMode,
-        exif);
-  }
+    private Builder(FoveaOptions from) {
+      backend = from.backend;
+      threads = from.threads;
+      tier = from.tier;
+      context = from.context;
+      kvType = from.kvType;
+      vision = from.vision;
+      mmproj = from.mmproj;
+      template = from.template;
+      regions = from.regions;
+      imageMode = from.imageMode;
+      exif = from.exif;
+    }
 
-  public FoveaOptions withKvType(@Nullable DType type) {
-    return new FoveaOptions(
-        backend, threads, tier, context, type, vision, mmproj, template, regions, imageMode, exif);
-  }
+    public Builder backend(String backend) {
+      this.backend = backend;
+      return this;
+    }
 
-  public FoveaOptions withVision(@Nullable Path folder) {
-    return new FoveaOptions(
-        backend, threads, tier, context, kvType, folder, mmproj, template, regions, imageMode,
-        exif);
-  }
+    public Builder threads(int threads) {
+      this.threads = threads;
+      return this;
+    }
 
-  public FoveaOptions withMmproj(@Nullable Path file) {
-    return new FoveaOptions(
-        backend, threads, tier, context, kvType, vision, file, template, regions, imageMode, exif);
-  }
+    public Builder tier(@Nullable String tier) {
+      this.tier = tier;
+      return this;
+    }
 
-  public FoveaOptions withTemplate(@Nullable String name) {
-    return new FoveaOptions(
-        backend, threads, tier, context, kvType, vision, mmproj, name, regions, imageMode, exif);
-  }
+    public Builder context(int context) {
+      this.context = context;
+      return this;
+    }
 
-  public FoveaOptions withRegions(@Nullable String preset) {
-    return new FoveaOptions(
-        backend, threads, tier, context, kvType, vision, mmproj, template, preset, imageMode, exif);
-  }
+    public Builder kvType(@Nullable DType kvType) {
+      this.kvType = kvType;
+      return this;
+    }
 
-  public FoveaOptions withImageMode(@Nullable ImageMode mode) {
-    return new FoveaOptions(
-        backend, threads, tier, context, kvType, vision, mmproj, template, regions, mode, exif);
-  }
+    public Builder vision(@Nullable Path vision) {
+      this.vision = vision;
+      return this;
+    }
 
-  public FoveaOptions withExif(boolean apply) {
-    return new FoveaOptions(
-        backend, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode,
-        apply);
+    public Builder mmproj(@Nullable Path mmproj) {
+      this.mmproj = mmproj;
+      return this;
+    }
+
+    public Builder template(@Nullable String template) {
+      this.template = template;
+      return this;
+    }
+
+    public Builder regions(@Nullable String regions) {
+      this.regions = regions;
+      return this;
+    }
+
+    public Builder imageMode(@Nullable ImageMode imageMode) {
+      this.imageMode = imageMode;
+      return this;
+    }
+
+    public Builder exif(boolean exif) {
+      this.exif = exif;
+      return this;
+    }
+
+    /**
+     * The options.
+     *
+     * @throws InputException if a number is out of range
+     */
+    public FoveaOptions build() {
+      return new FoveaOptions(
+          backend, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode,
+          exif);
+    }
   }
 }

@@ -86,11 +86,12 @@ class FormsTest {
     for (int i = 0; i < rgb.length; i++) {
       rgb[i] = (byte) (i * 7 + i / 90);
     }
-    FoveaOptions same = options
-        .withTemplate("vicuna_v1")
-        .withRegions("chatspot")
-        .withImageMode(ImageMode.PAD)
-        .withKvType(DType.F32);
+    FoveaOptions same = options.toBuilder()
+        .template("vicuna_v1")
+        .regions("chatspot")
+        .imageMode(ImageMode.PAD)
+        .kvType(DType.F32)
+        .build();
     try (Fovea fovea = Fovea.open(model, same);
         Session session = fovea.session()) {
       Question question = Question.of("What is this?")
@@ -175,7 +176,7 @@ class FormsTest {
         {"model_type": "clip", "vision_config": {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3,
          "num_attention_heads": 2, "patch_size": 14, "image_size": 336}}
         """);
-    assertSame(ask(to, FoveaOptions.DEFAULT.withVision(clip)));
+    assertSame(ask(to, FoveaOptions.builder().vision(clip).build()));
   }
 
   @Test

@@ -116,6 +116,10 @@ final class CudaDevice implements Device {
     return context;
   }
 
+  boolean asynchronous() {
+    return driver.asynchronous();
+  }
+
   boolean eager() {
     return eager;
   }
@@ -283,13 +287,21 @@ final class CudaDevice implements Device {
     Driver d = driver();
     d.toHost(errorPinned, error, 4);
     d.synchronize();
-    int code = errorCell.get(JAVA_INT, 0);
-    CudaExecutable last = ran;
-    boolean several = othersRan;
+    judge(errorCell.get(JAVA_INT, 0), ran);
     ran = null;
-    othersRan = false;
+  }
+
+  /** Where kernels leave what is wrong with their data. */
+  Driver.Place error() {
+    return error;
+  }
+
+  /** Throws what the error cell says after runs of {@code last} and perhaps of programs before it. */
+  void judge(int code, @Nullable CudaExecutable last) {
+    boolean several = othersRan;
+    othersRan = last != ran;
     if (code != 0) {
-      d.zero(error, 4);
+      driver().zero(error, 4);
       String status = NativeLibrary.status(code & 0xff);
       throw new BackendException(
           last == null

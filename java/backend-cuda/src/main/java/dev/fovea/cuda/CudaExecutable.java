@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,6 +50,29 @@ final class CudaExecutable implements Executable {
 
   private record Outlet(Driver.Place place, long bytes) {}
 
+  /** What was posted: an output and the error cell as they were then. */
+  private static final class Letter {
+    final Driver.Place pinned;
+    final Driver.Place error;
+    final Driver.Place body;
+    final MemorySegment memory;
+    final Driver.Mark there;
+
+    Letter(Driver d, long bytes) {
+      pinned = d.pin(ALIGNMENT + bytes);
+      error = d.at(pinned, 0);
+      body = d.at(pinned, ALIGNMENT);
+      memory = Driver.view(pinned, ALIGNMENT + bytes);
+      there = d.mark();
+    }
+
+    void free(Driver d) {
+      d.await(there);
+      d.unpin(pinned);
+      d.free(there);
+    }
+  }
+
   private final CudaDevice device;
   private final Plan plan;
   private final Arena own = Arena.ofShared();
@@ -65,6 +89,9 @@ final class CudaExecutable implements Executable {
   private final Inlet[] all;
   private final Map<String, Outlet> outlets = new HashMap<>();
   private final Map<String, CudaBuffer> buffers = new HashMap<>();
+  private final @Nullable Letter[] letters = new @Nullable Letter[2];
+  private long posted;
+  private long collected;
   private Driver.@Nullable Graph graph;
   private boolean closed;
 
@@ -306,6 +333,45 @@ final class CudaExecutable implements Executable {
     device.fetch(outlet.place(), to);
   }
 
+  @Override
+  public boolean asynchronous() {
+    return device.asynchronous();
+  }
+
+  @Override
+  public void post(String output) {
+    Driver d = open();
+    if (posted - collected == letters.length) {
+      throw new IllegalStateException(letters.length + " outputs are posted and not collected");
+    }
+    Outlet outlet = known(outlets.get(output), output);
+    int slot = (int) (posted % letters.length);
+    Letter letter = letters[slot];
+    if (letter == null || letter.memory.byteSize() < ALIGNMENT + outlet.bytes()) {
+      if (letter != null) {
+        letter.free(d);
+      }
+      letter = new Letter(d, outlet.bytes());
+      letters[slot] = letter;
+    }
+    posted++;
+    d.toHost(letter.body, outlet.place(), outlet.bytes());
+    d.toHost(letter.error, device.error(), 4);
+    d.record(letter.there);
+  }
+
+  @Override
+  public void collect(MemorySegment to) {
+    Driver d = open();
+    if (posted == collected) {
+      throw new IllegalStateException("nothing is posted");
+    }
+    Letter letter = Objects.requireNonNull(letters[(int) (collected++ % letters.length)]);
+    d.await(letter.there);
+    device.judge(letter.memory.get(JAVA_INT, 0), this);
+    MemorySegment.copy(letter.memory, ALIGNMENT, to, 0, to.byteSize());
+  }
+
   private <T> T known(@Nullable T found, String name) {
     if (found == null) {
       throw new InputException(plan.program().name() + " has no " + name + ": inputs "
@@ -342,6 +408,11 @@ final class CudaExecutable implements Executable {
     closed = true;
     if (graph != null) {
       d.free(graph);
+    }
+    for (Letter letter : letters) {
+      if (letter != null) {
+        letter.free(d);
+      }
     }
     d.free(copied);
     d.unpin(pinned);

@@ -27,6 +27,9 @@ interface Driver extends AutoCloseable {
   /** Compute capability: 90 for 9.0. */
   int capability();
 
+  /** Whether the device works while the host does something else. */
+  boolean asynchronous();
+
   /** Makes the device current on the calling thread. */
   void enter();
 
@@ -67,7 +70,11 @@ interface Driver extends AutoCloseable {
   /** Sets a mark behind everything enqueued so far. */
   void record(Mark mark);
 
-  /** Waits until the device has come past the mark; a mark that was never set is past. */
+  /**
+   * Waits until the device has come past the mark; a mark that was never set is past.
+   *
+   * @throws dev.fovea.error.BackendException if something enqueued before failed
+   */
   void await(Mark mark);
 
   /** From here on launches are recorded, not run. */

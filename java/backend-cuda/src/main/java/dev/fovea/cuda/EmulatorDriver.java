@@ -126,6 +126,11 @@ final class EmulatorDriver implements Driver {
   }
 
   @Override
+  public boolean asynchronous() {
+    return false;
+  }
+
+  @Override
   public void enter() {
     if (closed) {
       throw new BackendException("the emulated device is closed");
@@ -219,7 +224,9 @@ final class EmulatorDriver implements Driver {
   public void record(Mark mark) {}
 
   @Override
-  public void await(Mark mark) {}
+  public void await(Mark mark) {
+    synchronize();
+  }
 
   @Override
   public void beginCapture() {

@@ -208,6 +208,11 @@ final class GpuDriver implements Driver {
   }
 
   @Override
+  public boolean asynchronous() {
+    return true;
+  }
+
+  @Override
   public void enter() {
     if (closed) {
       throw new BackendException("the GPU is closed");

@@ -206,6 +206,30 @@ class EmulatedDeviceTest {
   }
 
   @Test
+  void postedOutputsAreThoseOfTheirRun() {
+    try (Arena arena = Arena.ofConfined();
+        CudaDevice device = open(false)) {
+      Buffer g = device.constant(TensorType.f32(Shape.of(Axis.D, WIDTH)), numbers(arena, WIDTH, 1));
+      Buffer pos = device.allocate(new TensorType(DType.I32, Shape.of(Axis.R, 1)));
+      Executable exe = device.compile(program(), Map.of("g", g, "pos", pos));
+      MemorySegment p = arena.allocate(JAVA_INT);
+      exe.run();
+      exe.post("pos");
+      for (int i = 1; i < 6; i++) {
+        exe.run();
+        exe.post("pos");
+        assertThrows(IllegalStateException.class, () -> exe.post("pos"));
+        exe.collect(p);
+        assertEquals(i, p.get(JAVA_INT, 0));
+      }
+      exe.collect(p);
+      assertEquals(6, p.get(JAVA_INT, 0));
+      assertThrows(IllegalStateException.class, () -> exe.collect(p));
+    }
+    assertEquals(0, EmulatorDriver.live());
+  }
+
+  @Test
   void aRunAllocatesNothing() {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (Arena arena = Arena.ofConfined();
@@ -215,6 +239,7 @@ class EmulatedDeviceTest {
       Executable exe = device.compile(program(), Map.of("g", g, "pos", pos));
       MemorySegment x = numbers(arena, ROWS * WIDTH, 5);
       MemorySegment y = arena.allocate(4L * ROWS * WIDTH, 64);
+      MemorySegment p = arena.allocate(JAVA_INT);
       long live = EmulatorDriver.live();
       long least = Long.MAX_VALUE;
       for (int round = 0; round < 200 && least > 0; round++) {
@@ -223,7 +248,9 @@ class EmulatedDeviceTest {
           exe.live(Axis.T, 1 + i % ROWS);
           exe.write("x", x);
           exe.run();
+          exe.post("pos");
           exe.read("y", y);
+          exe.collect(p);
         }
         least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
       }

@@ -186,7 +186,7 @@ final class Bench implements Callable<Integer> {
     if (options.context() == 0 && longest > 0) {
       // Enough for the tests and for a question about a picture, as no more memory should count
       // than is needed.
-      options = options.withContext(Math.max(1024, longest + 2));
+      options = options.toBuilder().context(Math.max(1024, longest + 2)).build();
     }
     try (Interrupt interrupt = new Interrupt();
         Fovea fovea = Fovea.open(model.path(shell), options);

@@ -65,8 +65,13 @@ final class Doctor implements Callable<Integer> {
       missing = true;
       line("backends", "MISSING: only those run that check others, which are far too slow to use");
     }
-    tool("cmake", "builds the native kernels; install the package cmake");
-    tool(compiler(), "builds the native kernels; install g++ or clang");
+    if (System.getProperty("fovea.root")
+        != null) { // sources, which are built; a bundle is built already
+      tool("cmake", "builds the native kernels; install the package cmake");
+      tool(compiler(), "builds the native kernels; install g++ or clang");
+      Path nvcc = find("nvcc");
+      line("nvcc", nvcc == null ? "missing: without it no cuda backend is built" : nvcc.toString());
+    }
     line("model", model());
     return missing ? Main.FAILED : 0;
   }

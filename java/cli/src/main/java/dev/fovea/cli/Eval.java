@@ -38,11 +38,15 @@ import tools.jackson.databind.JsonNode;
 @Command(
     description = {
       "Measures how often a model is right, on scenes it was not trained on: naming what is in a box or",
-      "at a point, reading, colours, what is beside a thing, captions; presence as POPE counts it; and,",
-      "as ChatSpot's paper does, naming from disturbed boxes and the ratio of hallucinations.",
+      "at a point, reading, colours, what is beside a thing, captions; the second and third question of",
+      "one conversation; presence as POPE counts it; and, as ChatSpot's paper does, naming from disturbed",
+      "boxes and the ratio of hallucinations.",
       ""
     })
 final class Eval implements Callable<Integer> {
+  /** Tasks of one conversation about a picture; the first turn is what the other tasks measure. */
+  private static final List<String> TURNS = List.of("turn1", "turn2", "turn3");
+
   private static final List<Double> NOISE = List.of(0.1, 0.2, 0.3);
   /** The paper's, strictly above. */
   private static final double SAME_PLACE = 0.5;
@@ -223,9 +227,11 @@ final class Eval implements Callable<Integer> {
     for (Scene scene : scenes.values()) {
       Picture picture = ImageDecoder.STANDARD.decode(
           bytes(archive, zip, scene.image()), archive + "/" + scene.image());
-      for (Line line : questions.getOrDefault(scene.image(), List.of())) {
+      List<Line> lines = questions.getOrDefault(scene.image(), List.of());
+      for (Line line : lines) {
         ask(conversation, cancel, scene, picture, line, names);
       }
+      turns(conversation, cancel, scene, picture, lines);
       progress.at(++done, scenes.size(), scene.image());
     }
     progress.end();
@@ -239,15 +245,9 @@ final class Eval implements Callable<Integer> {
       Picture picture,
       Line line,
       Set<String> names) {
-    String answer = answer(conversation, cancel, picture, line, line.region());
+    String answer = anew(conversation, cancel, picture, line, line.region());
     boolean good = right(line, answer);
-    if (!good && shown < show) {
-      shown++;
-      shell
-          .err()
-          .println(scene.image() + " " + line.task() + ": " + line.question() + " → " + answer
-              + " (expected " + line.accepted() + ")");
-    }
+    show(good, scene, line.task(), line, answer);
     if (line.task().equals("presence")) {
       presence.add(line.accepted().contains("Yes"), Boolean.TRUE.equals(Score.yes(answer)));
       return;
@@ -259,22 +259,67 @@ final class Eval implements Callable<Integer> {
         long mixed = seed * 1_000_003L + 31L * line.image().hashCode() + Math.round(scale * 10);
         Region.Box off = Score.disturbed(
             box, scale, picture.width(), picture.height(), new SplittableRandom(mixed));
-        String said = answer(conversation, cancel, picture, line, off);
+        String said = anew(conversation, cancel, picture, line, off);
         named(scale, scene, box, line, said, right(line, said), names);
       }
     }
   }
 
-  private String answer(
+  /** The scene's first questions about a spot again, in one conversation that sees the picture once; counted from the second on. */
+  private void turns(
+      Conversation conversation,
+      Cancellation cancel,
+      Scene scene,
+      Picture picture,
+      List<Line> lines) {
+    List<Line> spots =
+        lines.stream().filter(line -> line.region() != null).limit(TURNS.size()).toList();
+    if (spots.size() < 2) {
+      return;
+    }
+    conversation.clear();
+    for (int turn = 0; turn < spots.size(); turn++) {
+      Line line = spots.get(turn);
+      String answer = answer(
+          conversation, cancel, turn == 0 ? List.of(picture) : List.of(), line, line.region());
+      if (turn > 0) {
+        boolean good = right(line, answer);
+        show(good, scene, TURNS.get(turn), line, answer);
+        tallies.computeIfAbsent(TURNS.get(turn), t -> new Tally()).add(good);
+      }
+    }
+  }
+
+  private void show(boolean good, Scene scene, String task, Line line, String answer) {
+    if (!good && shown < show) {
+      shown++;
+      shell
+          .err()
+          .println(scene.image() + " " + task + ": " + line.question() + " → " + answer
+              + " (expected " + line.accepted() + ")");
+    }
+  }
+
+  /** The answer in a conversation that begins with the question. */
+  private String anew(
       Conversation conversation,
       Cancellation cancel,
       Picture picture,
       Line line,
       @Nullable Region region) {
     conversation.clear();
+    return answer(conversation, cancel, List.of(picture), line, region);
+  }
+
+  private String answer(
+      Conversation conversation,
+      Cancellation cancel,
+      List<Picture> pictures,
+      Line line,
+      @Nullable Region region) {
     Answer answer = conversation.ask(
         new Question(
-            line.question(), List.of(picture), region == null ? List.of() : List.of(region), false),
+            line.question(), pictures, region == null ? List.of() : List.of(region), false),
         Generation.DEFAULT.withMaxTokens(maxTokens),
         token -> {},
         cancel);
@@ -397,6 +442,8 @@ final class Eval implements Callable<Integer> {
     names.put("above", "above");
     names.put("below", "below");
     names.put("caption", "caption, all things");
+    names.put("turn2", "second turn, a spot");
+    names.put("turn3", "third turn, a spot");
     return names;
   }
 

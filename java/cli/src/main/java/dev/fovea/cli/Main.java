@@ -42,9 +42,25 @@ public final class Main {
   private Main() {}
 
   public static void main(String[] args) {
-    int code = run(Shell.system(), args);
+    Shell shell = Shell.system();
+    int code = readable(shell, args) ? run(shell, args) : ERROR;
     // Ends threads that a library may have left behind, too.
     System.exit(code);
+  }
+
+  /** Java decodes arguments by the locale; what it cannot say arrives as U+FFFD, which would be asked about or looked for. */
+  private static boolean readable(Shell shell, String... args) {
+    String encoding = System.getProperty("sun.jnu.encoding", "UTF-8");
+    for (int i = 0; i < args.length; i++) {
+      if (args[i].indexOf('\uFFFD') >= 0 && !encoding.equals("UTF-8")) {
+        fail(
+            shell,
+            "argument " + (i + 1) + " holds characters that the locale's encoding " + encoding
+                + " cannot say: expected a UTF-8 locale, such as LC_ALL=C.UTF-8");
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Runs one command and returns its exit code; throws nothing that a user can cause. */

@@ -102,18 +102,19 @@ class ModelFlags {
   boolean exif;
 
   FoveaOptions options() {
-    return FoveaOptions.DEFAULT
-        .withBackend(backend)
-        .withThreads(threads)
-        .withTier(cpuTier)
-        .withContext(ctxSize)
-        .withKvType(cacheType == null ? null : cacheType(cacheType))
-        .withVision(visionDir)
-        .withMmproj(mmproj)
-        .withTemplate(template)
-        .withRegions(regions)
-        .withImageMode(imageMode == null ? null : imageMode(imageMode))
-        .withExif(exif);
+    return FoveaOptions.builder()
+        .backend(backend)
+        .threads(threads)
+        .tier(cpuTier)
+        .context(ctxSize)
+        .kvType(cacheType == null ? null : cacheType(cacheType))
+        .vision(visionDir)
+        .mmproj(mmproj)
+        .template(template)
+        .regions(regions)
+        .imageMode(imageMode == null ? null : imageMode(imageMode))
+        .exif(exif)
+        .build();
   }
 
   private static DType cacheType(String name) {

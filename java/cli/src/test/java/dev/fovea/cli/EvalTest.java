@@ -9,6 +9,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
@@ -91,7 +92,14 @@ class EvalTest {
           0.5, row.path("hallucination_ratio").doubleValue(), "the cat overlaps the dog's box");
       assertEquals(1, row.path("hallucination_of_errors").doubleValue());
     }
-    assertEquals(scripted.asked.size(), scripted.cleared, "every question begins anew");
+    // name right, name wrong and point right again: one conversation of three turns that sees the
+    // picture once.
+    assertEquals("{\"accuracy\":0,\"n\":1}", tasks.path("turn2").toString());
+    assertEquals("{\"accuracy\":1,\"n\":1}", tasks.path("turn3").toString());
+    var turns = scripted.asked.subList(scripted.asked.size() - 3, scripted.asked.size());
+    assertEquals(List.of(1, 0, 0), turns.stream().map(q -> q.pictures().size()).toList());
+    assertEquals(
+        scripted.asked.size() - 2, scripted.cleared, "all others begin a conversation each");
   }
 
   @Test
@@ -106,7 +114,7 @@ class EvalTest {
     assertTrue(
         scripted.out().contains("|       66.7 |        50.0 |    100.0 | 66.7 |  66.7 |   3 |"),
         scripted.out());
-    assertEquals(9, scripted.asked.size());
+    assertEquals(9 + 3, scripted.asked.size());
   }
 
   @Test

@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -182,5 +185,39 @@ class MainTest {
     assertEquals(
         "fovea: invalid value for option '--threads': 'many' is not an int, from FOVEA_THREADS (see ./fovea ask --help)",
         scripted.err().strip());
+  }
+
+  /** What a process of its own prints, in a locale. */
+  private String inLocale(int expected, String locale, String... args) throws Exception {
+    List<String> command = new ArrayList<>(List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-XX:TieredStopAtLevel=1",
+        "-Dstdout.encoding=UTF-8",
+        "-cp",
+        System.getProperty("java.class.path"),
+        Main.class.getName()));
+    command.addAll(List.of(args));
+    ProcessBuilder builder = new ProcessBuilder("sh", folder.resolve("run.sh").toString());
+    // The arguments travel as bytes of a script, whatever this test's own locale is.
+    Files.writeString(
+        folder.resolve("run.sh"),
+        command.stream().map(a -> "'" + a + "'").collect(Collectors.joining(" ")) + "\n");
+    builder.environment().put("LC_ALL", locale);
+    Process process = builder.redirectErrorStream(true).start();
+    String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(expected, process.waitFor(), printed);
+    return printed.strip();
+  }
+
+  @Test
+  void argumentsOfAnyScript() throws Exception {
+    String path = "bär 熊.png";
+    assertEquals(
+        "fovea: " + path + ": no such file; expected a picture (JPEG, PNG, WebP, BMP or GIF)",
+        inLocale(2, "C.UTF-8", "ask", path, "这是什么?"));
+    assertEquals(
+        "fovea: argument 2 holds characters that the locale's encoding ANSI_X3.4-1968 cannot say:"
+            + " expected a UTF-8 locale, such as LC_ALL=C.UTF-8",
+        inLocale(2, "C", "ask", path, "这是什么?"));
   }
 }

@@ -11,10 +11,8 @@ import java.nio.file.Path;
 
 /**
  * Reads JPEG, PNG, WebP, BMP and GIF (first frame) into RGB as Pillow's {@code
- * Image.open(f).convert("RGB")} does: bit for bit for PNG, BMP, GIF and lossless WebP, and with the JDK's
- * libjpeg also for JPEG, whose standard would leave decoders some freedom. Lossy WebP is
- * within one per cent on average, since TwelveMonkeys repeats each chroma sample where Pillow interpolates; more at sharp edges
- * between colours. One deviation on purpose: of 16-bit grey the high byte is kept, where Pillow clips at 255.
+ * Image.open(f).convert("RGB")} does: bit for bit for PNG, BMP, GIF and WebP, and with the JDK's libjpeg also for JPEG, whose
+ * standard would leave decoders some freedom. One deviation on purpose: of 16-bit grey the high byte is kept, where Pillow clips at 255.
  *
  * <p>The file's structure is walked and the limits are checked before any pixel is decoded.
  *

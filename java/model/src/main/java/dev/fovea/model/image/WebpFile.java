@@ -1,14 +1,18 @@
 package dev.fovea.model.image;
 
 import com.twelvemonkeys.imageio.plugins.webp.WebPImageReaderSpi;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 
 /**
- * WebP (RFC 9649), lossy, lossless and the first frame of an animation. The decoder gets a plain file with the one VP8 or VP8L
- * chunk; alpha planes, profiles and later frames are left out.
+ * WebP (RFC 9649), lossy, lossless and the first frame of an animation. The decoder gets the one VP8 or VP8L chunk; alpha planes,
+ * profiles and later frames are left out.
+ *
+ * @param frame where the coded pixels lie
  */
-record WebpFile(int width, int height, int left, int top, int orientation, Source bitstream)
+record WebpFile(int width, int height, int orientation, Frame frame, Source source)
     implements PictureFile {
 
   static WebpFile open(Source source) {
@@ -70,28 +74,11 @@ record WebpFile(int width, int height, int left, int top, int orientation, Sourc
               + canvasHeight,
           frame.width + "x" + frame.height + " at " + frame.left + "," + frame.top);
     }
-    var kept = new ByteArrayOutputStream(frame.bytes + 24);
-    kept.writeBytes(new byte[] {'R', 'I', 'F', 'F'});
-    u32le(kept, 4 + 8 + frame.bytes + (frame.bytes & 1));
-    kept.writeBytes(
-        new byte[] {'W', 'E', 'B', 'P', 'V', 'P', '8', (byte) (frame.lossless ? 'L' : ' ')});
-    u32le(kept, frame.bytes);
-    kept.write(source.array(), frame.at, frame.bytes);
-    if ((frame.bytes & 1) != 0) {
-      kept.write(0);
-    }
-    return new WebpFile(
-        canvasWidth,
-        canvasHeight,
-        frame.left,
-        frame.top,
-        orientation,
-        new Source(source.name(), kept.toByteArray()));
+    return new WebpFile(canvasWidth, canvasHeight, orientation, frame, source);
   }
 
   /** Where the coded pixels lie and how large they say they are. */
-  private record Frame(
-      int left, int top, int width, int height, boolean lossless, int at, int bytes) {}
+  record Frame(int left, int top, int width, int height, boolean lossless, int at, int bytes) {}
 
   private static Frame animationFrame(Source source, int at, int size) {
     int left = 2 * source.u24le(at, "WebP frame left");
@@ -149,18 +136,27 @@ record WebpFile(int width, int height, int left, int top, int orientation, Sourc
     return new Frame(0, 0, width, height, lossless, at, size);
   }
 
-  private static void u32le(ByteArrayOutputStream out, int value) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      out.write(value >> shift);
-    }
-  }
-
   @Override
   public Picture decode() throws IOException {
+    Picture picture = frame.lossless
+        ? lossless()
+        : Vp8Frame.decode(source, frame.at, frame.at + frame.bytes, frame.width, frame.height);
+    // An animation starts from a clear canvas: black once alpha is dropped.
+    return Frames.onCanvas(picture, width, height, frame.left, frame.top, 0);
+  }
+
+  /** TwelveMonkeys reads the chunk from a plain file of its own. */
+  private Picture lossless() throws IOException {
+    int padded = frame.bytes + (frame.bytes & 1);
+    ByteBuffer file = ByteBuffer.allocate(20 + padded)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .put("RIFF".getBytes(StandardCharsets.US_ASCII))
+        .putInt(12 + padded)
+        .put("WEBPVP8L".getBytes(StandardCharsets.US_ASCII))
+        .putInt(frame.bytes)
+        .put(source.array(), frame.at, frame.bytes);
     // Made directly: no scan of the class path for plugins.
     var reader = new WebPImageReaderSpi().createReaderInstance(null);
-    Picture frame = Samples.toRgb(PictureFile.readFirst(reader, bitstream.array()));
-    // An animation starts from a clear canvas: black once alpha is dropped.
-    return Frames.onCanvas(frame, width, height, left, top, 0);
+    return Samples.toRgb(PictureFile.readFirst(reader, file.array()));
   }
 }

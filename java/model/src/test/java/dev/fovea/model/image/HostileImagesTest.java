@@ -96,6 +96,7 @@ class HostileImagesTest {
         "interlaced.gif",
         "lossless.webp",
         "lossy.webp",
+        "lossy-partitions.webp",
         "animated.webp",
         "baseline.jpg",
         "progressive.jpg"
@@ -275,6 +276,13 @@ class HostileImagesTest {
     webp = Goldens.bytes("lossless.webp");
     ByteBuffer.wrap(webp).order(ByteOrder.LITTLE_ENDIAN).putInt(21, 0x0FFF_FFFF);
     assertTrue(cheapRefusal(webp).startsWith("hostile: picture size: expected at most 64000000"));
+    webp = Goldens.bytes("lossy.webp");
+    webp[22] = -1; // the frame tag's upper bits: how long the first partition is
+    assertTrue(refusal(webp).startsWith("hostile: VP8 first partition at byte 30: expected 5"));
+    webp = Goldens.bytes("lossy-partitions.webp");
+    int first = ((webp[20] & 0xFF) | (webp[21] & 0xFF) << 8 | (webp[22] & 0xFF) << 16) >> 5;
+    webp[30 + first + 2] = 1;
+    assertTrue(refusal(webp).startsWith("hostile: VP8 partition 1 at byte "));
     webp = Goldens.bytes("animated.webp");
     int canvas = 12 + 8 + 4;
     webp[canvas] = 3;

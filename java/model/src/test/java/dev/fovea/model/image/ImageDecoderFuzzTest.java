@@ -22,6 +22,8 @@ class ImageDecoderFuzzTest {
             "lossless.webp",
             "animated.webp",
             "lossy-alpha.webp",
+            "lossy-partitions.webp",
+            "lossy-simple.webp",
             "progressive.jpg",
             "cmyk.jpg")
         .map(name -> Arguments.of((Object) Goldens.bytes(name)));

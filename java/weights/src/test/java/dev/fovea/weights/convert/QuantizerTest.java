@@ -1,5 +1,8 @@
 package dev.fovea.weights.convert;
 
+import static dev.fovea.weights.MicroModel.LINEAR;
+import static dev.fovea.weights.MicroModel.MLP;
+import static dev.fovea.weights.MicroModel.TOKENIZER;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -35,25 +38,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class QuantizerTest {
-  private static final ModelShape MLP = new ModelShape(
-      "micro",
-      new ModelShape.Text(48, 64, 96, 2, 2, 1, 32, 1e-5, 10000, 128),
-      new ModelShape.Vision(32, 64, 3, 2, 14, 28, 1e-5, ModelShape.CLIP_MEAN, ModelShape.CLIP_STD),
-      false,
-      2);
-  private static final ModelShape LINEAR =
-      new ModelShape("micro", MLP.text(), MLP.vision(), true, 2);
-  private static final TokenizerDescription TOKENIZER = new TokenizerDescription(
-      List.of("<unk>", "<s>", "</s>", "▁a"),
-      List.of(0f, 0f, 0f, -1f),
-      List.of(2, 3, 3, 1),
-      1,
-      2,
-      0,
-      -1,
-      true,
-      false,
-      "{{ x }}");
   private static final Quantizer.Progress QUIET = (done, total, tensor) -> {};
 
   @TempDir

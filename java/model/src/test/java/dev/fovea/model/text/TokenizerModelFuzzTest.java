@@ -4,12 +4,12 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.fovea.error.FileException;
 import java.nio.file.Path;
 
-/** Whatever bytes a tokenizer file holds, reading it works or ends in a {@link FileException}, and what was read can be used. */
-class TokenizerFuzzTest {
+/** Whatever bytes a {@code tokenizer.model} holds, reading it works or ends in a {@link FileException}, and what was read can be used. */
+class TokenizerModelFuzzTest {
   private static final Path FILE = Path.of("fuzz");
 
   @FuzzTest(maxDuration = "20s")
-  void model(byte[] bytes) {
+  void readsOrRefuses(byte[] bytes) {
     try {
       use(Tokenizer.of(FILE, SentencePieceModel.parse(FILE, bytes)));
     } catch (FileException refused) {
@@ -17,16 +17,7 @@ class TokenizerFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
-  void json(byte[] bytes) {
-    try {
-      use(TokenizerJson.parse(FILE, bytes, new TokenizerFiles.Settings(FILE)));
-    } catch (FileException refused) {
-      // as it should be
-    }
-  }
-
-  private static void use(Tokenizer tokenizer) {
+  static void use(Tokenizer tokenizer) {
     tokenizer.decode(tokenizer.encodeText("a <unk> ab\u00e9\u4e48"));
     tokenizer.decode(tokenizer.encodeTemplate("</s>a b"));
     if (tokenizer.size() < 1000) {
