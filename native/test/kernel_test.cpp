@@ -440,8 +440,8 @@ int main() {
       bool blocks = current.find("_0") != std::string::npos;
       linear(i, k, {1, 32, 1});
       linear(i, k, {3, blocks ? 544 : 77, 37, 1});
-      linear(i, k, {29, blocks ? 672 : 61, 35});
-      linear(i, k, {9, blocks ? 512 : 64, 64, 1});
+      linear(i, k, {29, blocks ? 672 : 61, 35, 0, ALONE});
+      linear(i, k, {9, blocks ? 512 : 64, 64, 1, ALONE});
       linear(i, k, {2, blocks ? 1120 : 1, 3});
     } else if (op == "add" || op == "silu_mul" || op == "quick_gelu" || op == "gelu" ||
                op == "rms_norm" || op == "layer_norm") {

@@ -8,6 +8,7 @@
 namespace {
 
 constexpr const char *VARIATION = " threads";
+constexpr int32_t ALONE = 0;    // rows of a linear map that are run alone as well: all
 constexpr bool HALVES = false;  // activations keep their digits
 
 int32_t line_count() { return fovea_cpu_kernel_count(); }

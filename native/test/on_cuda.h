@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
 #include "call.h"
 #include "fovea/cuda.h"
@@ -11,6 +12,7 @@
 namespace {
 
 constexpr const char *VARIATION = ". variation";
+constexpr int32_t ALONE = 4;   // rows of a linear map that are run alone as well
 constexpr bool HALVES = true;  // kernels may round to binary16 as the ops' definitions say
 
 int32_t line_count() { return fovea_cuda_kernel_count(); }
@@ -25,16 +27,17 @@ bool line_at(int32_t index, Line &line) {
   return true;
 }
 
-// The emulated device for one call, with the call's tensors in its memory.
+// The emulated device of a variation, and the tensors of one call in its memory.
 class Device {
  public:
+  const int variation;
   fovea_cuda *cuda = nullptr;
   char message[500] = "";
 
-  Device(int variation, int32_t capability = 90) {
-    if (fovea_emulator_open(static_cast<uint64_t>(variation), capability, 8) != FOVEA_OK)
+  explicit Device(int variation) : variation(variation) {
+    if (fovea_emulator_open(static_cast<uint64_t>(variation), 90, 8) != FOVEA_OK)
       fail("no emulated device");
-    error_ = allocate(4);
+    error_ = fovea_emulator_allocate(4);
     fovea_emulator_fill(error_, 0, 4);
     if (fovea_cuda_open(nullptr, 0, error_, &cuda, message, sizeof message) != FOVEA_OK)
       fail(message);
@@ -43,12 +46,29 @@ class Device {
   Device &operator=(const Device &) = delete;
 
   ~Device() {
+    clear();
     fovea_cuda_close(cuda);
-    for (void *memory : allocations_) fovea_emulator_free(memory);
+    fovea_emulator_free(error_);
     int64_t bytes = 0;
     if (fovea_emulator_live(&bytes) != 0)
       fail("the backend left " + std::to_string(bytes) + " bytes");
     fovea_emulator_close();
+  }
+
+  // There is one at a time; it is opened anew when the variation changes.
+  static Device &of(int variation) {
+    if (!open_ || open_->variation != variation) {
+      open_.reset();
+      open_ = std::make_unique<Device>(variation);
+    }
+    return *open_;
+  }
+
+  // Gives back the call's memory.
+  void clear() {
+    for (void *memory : allocations_) fovea_emulator_free(memory);
+    allocations_.clear();
+    places_.clear();
   }
 
   void *allocate(int64_t bytes) {
@@ -137,6 +157,7 @@ class Device {
       fail("blocks do not join");
   }
 
+  static inline std::unique_ptr<Device> open_;
   void *error_ = nullptr;
   std::vector<void *> allocations_;
   std::map<Buffer *, void *> places_;
@@ -148,15 +169,15 @@ std::vector<uint8_t> host_args(const Call &c) {
 
 // Whether a kernel takes arguments. Data is not looked at, so that host addresses do.
 struct Judge {
-  Device device{1};
   const char *rejects(int32_t kernel, const std::vector<uint8_t> &args) {
-    return fovea_cuda_rejects(device.cuda, kernel, args.data());
+    return fovea_cuda_rejects(Device::of(1).cuda, kernel, args.data());
   }
 };
 
 int32_t execute(int32_t kernel, const Call &c, int variation) {
-  Device device(variation);
+  Device &device = Device::of(variation);
   if (!device.cuda) return FOVEA_E_UNSUPPORTED;
+  device.clear();
   std::vector<uint8_t> args = device.args(c, variation == 2 ? 4 : 0);
   int64_t bytes = fovea_cuda_scratch_bytes(device.cuda, kernel, args.data());
   void *scratch = nullptr;
@@ -184,11 +205,13 @@ int32_t execute(int32_t kernel, const Call &c, int variation) {
   }
   if (status) {
     fail(device.message);
+    Device::of(0);  // a new one: this may be amid a capture
     return status;
   }
   status = fovea_emulator_synchronize(device.message, sizeof device.message);
   if (status) {
     fail(device.message);
+    Device::of(0);  // a new one: this may be amid a capture
     return status;
   }
   device.fetch();
