@@ -60,9 +60,9 @@ inline const char *verb(Access access) {
                 call);
     }
     uint32_t owner = w.running->number;
-    for (auto &t : w.threads) {
-      for (auto &copy : t.copies) {
-        if (offset >= copy.to && offset < copy.to + copy.bytes) owner = t.number;
+    for (size_t i = 0; i < w.job->how.block.count(); i++) {
+      for (auto &copy : w.threads[i].copies) {
+        if (offset >= copy.to && offset < copy.to + copy.bytes) owner = w.threads[i].number;
       }
     }
     w.fault(what + ", where an asynchronous copy by " + w.describe_thread(owner) +

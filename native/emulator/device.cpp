@@ -40,17 +40,17 @@ class Pool {
  public:
   Pool() {
     unsigned count = std::max(1u, std::thread::hardware_concurrency());
-    for (unsigned i = 0; i < count; i++) threads_.emplace_back([this] { serve(); });
+    // Here, where lack of memory can be told to the caller.
+    for (unsigned i = 0; i < count; i++) workers_.push_back(std::make_unique<Worker>());
+    try {
+      for (auto &w : workers_) threads_.emplace_back([this, own = w.get()] { serve(*own); });
+    } catch (...) {
+      close();
+      throw;
+    }
   }
 
-  ~Pool() {
-    {
-      std::lock_guard lock(mutex_);
-      closing_ = true;
-    }
-    wake_.notify_all();
-    for (auto &t : threads_) t.join();
-  }
+  ~Pool() { close(); }
 
   void run(Job &job) {
     std::unique_lock lock(mutex_);
@@ -67,9 +67,17 @@ class Pool {
   }
 
  private:
-  void serve() {
-    auto own = std::make_unique<Worker>();
-    worker = own.get();
+  void close() {
+    {
+      std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_all();
+    for (auto &t : threads_) t.join();
+  }
+
+  void serve(Worker &own) {
+    worker = &own;
     uint64_t last = 0;
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -79,7 +87,7 @@ class Pool {
       wanted_--;
       Job &job = *job_;
       lock.unlock();
-      own->run(job);
+      own.run(job);
       lock.lock();
       if (--busy_ == 0) done_.notify_one();
     }
@@ -92,6 +100,7 @@ class Pool {
   uint64_t wanted_ = 0;  // threads that have not joined in yet
   int busy_ = 0;         // threads that have not finished
   bool closing_ = false;
+  std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
 };
 

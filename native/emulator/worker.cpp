@@ -246,9 +246,9 @@ void Worker::release_barrier() {
     warps[i].synced = synced;
     set_runnable(warps[i], warps[i].lanes & ~warps[i].exited);
   }
-  for (auto &t : threads) {
-    if (t.state == State::BARRIER) t.state = State::RUNNABLE;
-    t.known.clear();
+  for (size_t i = 0; i < job->how.block.count(); i++) {
+    if (threads[i].state == State::BARRIER) threads[i].state = State::RUNNABLE;
+    threads[i].known.clear();
   }
   warp = nullptr;  // any may be first
 }
@@ -259,7 +259,7 @@ void Worker::block_barrier(const char *file, int line, const void *call) {
     barrier_file_ = file;
     barrier_line_ = line;
     barrier_call_ = call;
-  } else if (line != barrier_line_ || strcmp(file, barrier_file_) != 0 ||
+  } else if (line != barrier_line_ || (file != barrier_file_ && strcmp(file, barrier_file_) != 0) ||
              !same_line(call, barrier_call_)) {
     fault("waits at another __syncthreads than threads before it, who wait at " +
               source_line(barrier_call_),
@@ -465,7 +465,7 @@ uint32_t ballot(uint32_t mask, bool predicate) {
 
 uint32_t shuffle(Shuffle how, uint32_t mask, uint32_t value, int lane, int width) {
   const void *call = __builtin_return_address(0);
-  if (width < 1 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width)))
+  if (width < 1 || width > 32 || (width & (width - 1)))
     worker->fault("shuffle of width " + std::to_string(width), call);
   const Collective &what = SHUFFLES[static_cast<int>(how)];
   Request &r = worker->request();
