@@ -9,11 +9,15 @@
 // Tails: rows behind the end, tokens that do not count and elements behind the row's end are zeros in shared memory. Weights
 // whose rows do not begin at multiples of 16 bytes are copied element by element.
 //
+// Tiles: 128 by 128, 128 outputs by 64 tokens for quantized weights (whose expansion needs registers), 64 by 64 where there
+// are too few of those for all multiprocessors.
+//
 // Grid: x tiles of tokens, y tiles of outputs: the blocks that share weights run side by side. Block: 4 warps, 2 by 2.
-// Shared memory: the ring, 42-68 KB (128 by 128) or 22-34 KB (64 by 64).
+// Shared memory: the ring, 64 KB, 34 KB (q8_0), 26 KB (q4_0); small tiles 32, 25 and 21 KB.
 // Epilogue: 16 outputs at a time through shared memory, so that y, r and b are met in pieces of 64 bytes.
 // Traffic: w (T/BT) and x (O/BO) times, second-level cache for all but the first. Expected, not measured: 350-420 TFLOP/s on
-// H200 from 2048 tokens on (mma.sync gives about 490 there), 150-200 on A100. Wins from 17 tokens on.
+// H200 from 2048 tokens on (mma.sync gives about 490 there), 150-200 on A100. Wins from 65 tokens on, except where
+// linear_wgmma.cu runs; any number of tokens and outputs will do.
 
 #include "cuda/linear_mma.cuh"
 
@@ -193,19 +197,19 @@ struct Gemm {
 
 }  // namespace
 
-#define KERNEL(name, W, BO, BT)                              \
-  FOVEA_KERNEL(name, LinearParams, 128) {                    \
+#define KERNEL(name, W, BO, BT, BLOCKS)                      \
+  FOVEA_KERNEL_BLOCKS(name, LinearParams, 128, BLOCKS) {     \
     FOVEA_SHARED_BYTES(shared);                              \
     int live = live_rows(p.rows);                            \
     if (static_cast<int>(blockIdx.x) * (BT) >= live) return; \
     Gemm<LinearWeights::W, BO, BT>(p, shared, live).run();   \
   }
 
-KERNEL(linear_f16__mma128, F16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS)
-KERNEL(linear_f16__mma64, F16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
-KERNEL(linear_bf16__mma128, BF16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS)
-KERNEL(linear_bf16__mma64, BF16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
-KERNEL(linear_q8_0__mma128, Q8_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS)
-KERNEL(linear_q8_0__mma64, Q8_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
-KERNEL(linear_q4_0__mma128, Q4_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS)
-KERNEL(linear_q4_0__mma64, Q4_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
+KERNEL(linear_f16__mma128, F16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS, 2)
+KERNEL(linear_f16__mma64, F16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_bf16__mma128, BF16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS, 2)
+KERNEL(linear_bf16__mma64, BF16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_q8_0__mma128, Q8_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS, 2)
+KERNEL(linear_q8_0__mma64, Q8_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_q4_0__mma128, Q4_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS, 3)
+KERNEL(linear_q4_0__mma64, Q4_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
