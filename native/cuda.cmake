@@ -15,6 +15,7 @@ set(CUDA_KERNELS
     linear_mma
     linear_mma16
     linear_plain
+    linear_wgmma
     linear_x
     paged_attention
     patchify

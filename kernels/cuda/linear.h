@@ -41,6 +41,12 @@ constexpr int linear_mma_stage(int outs, int tokens, int row_bytes, bool blocks)
   return outs * row_bytes + tokens * 64 + (blocks ? outs * 4 : 0);
 }
 
+// Tiles of linear_wgmma.cu: 128 tokens by 256 or 128 outputs.
+constexpr int LINEAR_WGMMA_TOKENS = 128;
+constexpr int linear_wgmma_stages(int outs) { return outs == 256 ? 4 : 6; }
+constexpr int LINEAR_WGMMA_SHARED =
+    193 * 1024;  // 192, and what it takes to begin at a multiple of 1024
+
 // Of linear_mma16.cu, whose kernels a launcher and nvcc alike must size: the pieces of a row are 64 bytes.
 constexpr int LINEAR_MMA16_WARPS = 8, LINEAR_MMA16_TOKENS = 64;
 constexpr int linear_mma16_deep(int row_bytes) { return 64 / row_bytes; }  // 32 elements each

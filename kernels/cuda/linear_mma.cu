@@ -193,19 +193,19 @@ struct Gemm {
 
 }  // namespace
 
-#define KERNEL(name, W, BO, BT)                              \
-  FOVEA_KERNEL(name, LinearParams, 128) {                    \
+#define KERNEL(name, W, BO, BT, BLOCKS)                      \
+  FOVEA_KERNEL_BLOCKS(name, LinearParams, 128, BLOCKS) {     \
     FOVEA_SHARED_BYTES(shared);                              \
     int live = live_rows(p.rows);                            \
     if (static_cast<int>(blockIdx.x) * (BT) >= live) return; \
     Gemm<LinearWeights::W, BO, BT>(p, shared, live).run();   \
   }
 
-KERNEL(linear_f16__mma128, F16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS)
-KERNEL(linear_f16__mma64, F16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
-KERNEL(linear_bf16__mma128, BF16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS)
-KERNEL(linear_bf16__mma64, BF16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
-KERNEL(linear_q8_0__mma128, Q8_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS)
-KERNEL(linear_q8_0__mma64, Q8_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
-KERNEL(linear_q4_0__mma128, Q4_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS)
-KERNEL(linear_q4_0__mma64, Q4_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL)
+KERNEL(linear_f16__mma128, F16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS, 2)
+KERNEL(linear_f16__mma64, F16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_bf16__mma128, BF16, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS, 2)
+KERNEL(linear_bf16__mma64, BF16, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_q8_0__mma128, Q8_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS, 2)
+KERNEL(linear_q8_0__mma64, Q8_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_q4_0__mma128, Q4_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS, 3)
+KERNEL(linear_q4_0__mma64, Q4_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)

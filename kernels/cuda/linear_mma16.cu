@@ -27,25 +27,38 @@ struct Skinny {
   static constexpr int DEEP = linear_mma16_deep(LinearTile<W>::BYTES);
   static constexpr int STAGES = ROWS == 32 ? 4 : 3, STAGE = ROWS * CHUNKS * 16;
   static constexpr int GROUPS = BT / 8;
-  static constexpr int SLAB =
-      ROWS + 4;  // floats from one token to the next, when the warps' sums are added
+  // A piece is worked on in parts, each one's x loaded while the one before is worked on: smaller ones in kernels that are
+  // short of registers.
+  static constexpr int PART = DEEP == 1 || BT > 8 ? 1 : 2, PARTS = DEEP / PART;
+  // Floats from one token to the next, when the warps' sums are added.
+  static constexpr int SLAB = ROWS + 4;
   static_assert(DEEP * LinearTile<W>::BYTES == CHUNKS * 16 && BT * SLAB * 4 <= STAGES * STAGE);
 
   // Scales of the piece's blocks for rows 8i + lane/4, two to a word.
   struct Scales {
-    uint32_t pair[ROWS / 8][(DEEP + 1) / 2];
-    FOVEA_DEVICE float of(int i, int k) const {
-      return f16_to_f32(static_cast<uint16_t>(pair[i][k / 2] >> k % 2 * 16));
+    static constexpr int WORDS = (DEEP + 1) / 2;
+    uint32_t pair[ROWS / 8][WORDS];
+    FOVEA_DEVICE float of(int i, int j) const {  // of block j of the part whose turn it is
+      return f16_to_f32(static_cast<uint16_t>(pair[i][0] >> j * 16));
+    }
+    FOVEA_DEVICE void next_part() {
+#pragma unroll
+      for (int i = 0; i < ROWS / 8; i++) {
+        uint32_t last = pair[i][WORDS - 1];
+        pair[i][0] = PART == 2 ? last : pair[i][0] >> 16 | (WORDS == 2 ? last << 16 : 0);
+        if (PART == 1 && WORDS == 2) pair[i][1] = last >> 16;
+      }
     }
   };
 
   const LinearParams &p;
   uint8_t *ring;  // this warp's
   int lane, warp, o0, t0, pieces, blocks;
-  // Rows 8i + lane/4 of the tile: the first two, and how far on the next two are. For swiglu the odd ones are up's.
-  LinearRow even, odd;
+  // Rows lane/4 and 8 + lane/4 of the tile, and how far on the next two are; w points at this lane's chunk. For swiglu the
+  // second one is up's.
+  LinearRow first, second;
   int two_rows;
-  int64_t row_bytes;
+  int64_t row_bytes, two_rows_bytes, two_rows_scales;
 
   FOVEA_DEVICE Skinny(const LinearParams &p, uint8_t *shared)
       : p(p),
@@ -58,31 +71,34 @@ struct Skinny {
     bool gated = p.then == LINEAR_SWIGLU;
     o0 = static_cast<int>(blockIdx.x) * (gated ? ROWS / 2 : ROWS);
     row_bytes = BLOCKS ? int64_t{blocks} * LinearTile<W>::BYTES : int64_t{p.width} * 2;
-    even = linear_row(p, o0, lane / 4);
-    odd = linear_row(p, o0, lane / 4 + 8);
     two_rows = gated ? 8 : 16;
+    two_rows_bytes = two_rows * row_bytes;
+    two_rows_scales = int64_t{two_rows} * blocks;
+    first = row_at(lane / 4);
+    second = row_at(lane / 4 + 8);
   }
 
-  FOVEA_DEVICE LinearRow row(int i) const {
-    LinearRow r = i % 2 ? odd : even;
-    r.row += i / 2 * two_rows;
-    return r;
+  FOVEA_DEVICE LinearRow row_at(int r) const {
+    LinearRow row = linear_row(p, o0, r);
+    row.w += row.row * row_bytes + lane % 4 * 16;
+    if (BLOCKS) row.scales += int64_t{row.row} * blocks;
+    return row;
   }
 
   FOVEA_DEVICE void copy(int piece, int slot) const {
-    int64_t at = int64_t{piece} * CHUNKS * 16 + lane % 4 * 16;  // in the row
+    int64_t along = int64_t{piece} * CHUNKS * 16, left = row_bytes - along - lane % 4 * 16;
 #pragma unroll
     for (int i = 0; i < ROWS / 8; i++) {
-      LinearRow r = row(i);
-      bool valid = r.row < p.outs && at < row_bytes;
-      const uint8_t *from = r.w + r.row * row_bytes + at;
+      const LinearRow &r = i % 2 ? second : first;
+      bool valid = r.row + i / 2 * two_rows < p.outs && left > 0;
+      const uint8_t *from = r.w + i / 2 * two_rows_bytes + along;
       uint8_t *to = ring + slot * STAGE + linear_place<CHUNKS>(i * 8 + lane / 4, lane % 4);
       if (BLOCKS || p.w_aligned) {
         cp_async16(to, from, valid);
       } else {
         *reinterpret_cast<uint4 *>(to) =
             linear_eight(reinterpret_cast<const uint16_t *>(from),
-                         valid ? static_cast<int>(min(row_bytes - at, int64_t{16}) / 2) : 0);
+                         valid ? static_cast<int>(min(left, int64_t{16}) / 2) : 0);
       }
     }
   }
@@ -98,10 +114,10 @@ struct Skinny {
   FOVEA_DEVICE void load_scales(Scales &to, int piece) const {
 #pragma unroll
     for (int i = 0; i < ROWS / 8; i++) {
-      LinearRow r = row(i);
-      const uint16_t *from = r.scales + int64_t{r.row} * blocks + piece * DEEP;
+      const LinearRow &r = i % 2 ? second : first;
+      const uint16_t *from = r.scales + i / 2 * two_rows_scales + piece * DEEP;
       uint2 pairs = make_uint2(0, 0);
-      if (r.row < p.outs) {
+      if (r.row + i / 2 * two_rows < p.outs) {
         if (!p.scales_aligned) {
           uint32_t d[4] = {};
 #pragma unroll
@@ -115,7 +131,7 @@ struct Skinny {
         }
       }
       to.pair[i][0] = pairs.x;
-      if (DEEP == 4) to.pair[i][DEEP / 4] = pairs.y;
+      if (DEEP == 4) to.pair[i][Scales::WORDS - 1] = pairs.y;
     }
   }
 
@@ -134,10 +150,10 @@ struct Skinny {
       return;
     }
 
-    uint4 x[DEEP][GROUPS];
+    uint4 x[PART][GROUPS];
     Scales scales{};
 #pragma unroll
-    for (int k = 0; k < DEEP; k++)
+    for (int k = 0; k < PART; k++)
       if (warp < pieces) load_x(x[k], warp, k);
     if (BLOCKS && warp < pieces) load_scales(scales, warp);
     int slot = 0;
@@ -153,21 +169,29 @@ struct Skinny {
       if (ahead < pieces) copy(ahead, slot == 0 ? STAGES - 1 : slot - 1);
       cp_async_commit();
       const uint8_t *tile = ring + slot * STAGE;
+#pragma unroll(BT == 8 ? PARTS : 1)  // or the compiler begins more than it has registers for
+      for (int part = 0; part < PARTS; part++) {
 #pragma unroll
-      for (int k = 0; k < DEEP; k++) {
+        for (int j = 0; j < PART; j++) {
 #pragma unroll
-        for (int m = 0; m < ROWS / 16; m++) {
-          uint32_t a[2][4];
-          linear_fragments<W, CHUNKS>(a, tile, m * 16, k);
-          float scale0 = BLOCKS ? scales.of(m * 2, k) : 0.f;
-          float scale1 = BLOCKS ? scales.of(m * 2 + 1, k) : 0.f;
+          for (int m = 0; m < ROWS / 16; m++) {
+            uint32_t a[2][4];
+            linear_fragments<W, CHUNKS>(a, tile, m * 16, part * PART + j);
+            float scale0 = BLOCKS ? scales.of(m * 2, j) : 0.f;
+            float scale1 = BLOCKS ? scales.of(m * 2 + 1, j) : 0.f;
 #pragma unroll
-          for (int n = 0; n < GROUPS; n++) {
-            uint32_t b[2][2] = {{x[k][n].x, x[k][n].y}, {x[k][n].z, x[k][n].w}};
-            linear_multiply<W>(sums[m][n], a, b, scale0, scale1);
+            for (int n = 0; n < GROUPS; n++) {
+              uint32_t b[2][2] = {{x[j][n].x, x[j][n].y}, {x[j][n].z, x[j][n].w}};
+              linear_multiply<W>(sums[m][n], a, b, scale0, scale1);
+            }
+          }
+          if (part + 1 < PARTS) {
+            load_x(x[j], piece, (part + 1) * PART + j);
+          } else if (more) {
+            load_x(x[j], piece + WARPS, j);
           }
         }
-        if (more) load_x(x[k], piece + WARPS, k);
+        if (BLOCKS) scales.next_part();
       }
       scales = next_scales;
       slot = slot == STAGES - 1 ? 0 : slot + 1;
@@ -211,21 +235,21 @@ struct Skinny {
 
 }  // namespace
 
-#define KERNEL(name, W, ROWS, BT)                              \
-  FOVEA_KERNEL(name, LinearParams, 256) {                      \
+#define KERNEL(name, W, ROWS, BT, BLOCKS)                      \
+  FOVEA_KERNEL_BLOCKS(name, LinearParams, 256, BLOCKS) {       \
     FOVEA_SHARED_BYTES(shared);                                \
     Skinny<LinearWeights::W, ROWS, BT>(p, shared).run(shared); \
   }
 
-KERNEL(linear_f16__mma8, F16, 32, 8)
-KERNEL(linear_f16__mma16, F16, 32, 16)
-KERNEL(linear_f16__mma32, F16, 64, 32)
-KERNEL(linear_bf16__mma8, BF16, 32, 8)
-KERNEL(linear_bf16__mma16, BF16, 32, 16)
-KERNEL(linear_bf16__mma32, BF16, 64, 32)
-KERNEL(linear_q8_0__mma8, Q8_0, 32, 8)
-KERNEL(linear_q8_0__mma16, Q8_0, 32, 16)
-KERNEL(linear_q8_0__mma32, Q8_0, 64, 32)
-KERNEL(linear_q4_0__mma8, Q4_0, 32, 8)
-KERNEL(linear_q4_0__mma16, Q4_0, 32, 16)
-KERNEL(linear_q4_0__mma32, Q4_0, 64, 32)
+KERNEL(linear_f16__mma8, F16, 32, 8, 2)
+KERNEL(linear_f16__mma16, F16, 32, 16, 2)
+KERNEL(linear_f16__mma32, F16, 64, 32, 1)
+KERNEL(linear_bf16__mma8, BF16, 32, 8, 2)
+KERNEL(linear_bf16__mma16, BF16, 32, 16, 2)
+KERNEL(linear_bf16__mma32, BF16, 64, 32, 1)
+KERNEL(linear_q8_0__mma8, Q8_0, 32, 8, 2)
+KERNEL(linear_q8_0__mma16, Q8_0, 32, 16, 2)
+KERNEL(linear_q8_0__mma32, Q8_0, 64, 32, 1)
+KERNEL(linear_q4_0__mma8, Q4_0, 32, 8, 2)
+KERNEL(linear_q4_0__mma16, Q4_0, 32, 16, 2)
+KERNEL(linear_q4_0__mma32, Q4_0, 64, 32, 1)

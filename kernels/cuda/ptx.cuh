@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "cuda/tensor_map.h"
+
 #if defined(FOVEA_EMULATOR)
 #include "emulator/ptx.h"
 #else
@@ -285,4 +287,226 @@ FOVEA_DEVICE void pdl_launch() {
 #endif
 }
 
+// ---- barriers of some threads of a block ----
+//
+// For warps with different work. number: 1 to 15 (0 is __syncthreads); threads: how many make it complete, a multiple of 32.
+// Whole warps take part.
+
+FOVEA_DEVICE void part_barrier_sync(int number, int threads) {
+  asm volatile("barrier.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+
+// Counts as there, and goes on.
+FOVEA_DEVICE void part_barrier_arrive(int number, int threads) {
+  asm volatile("barrier.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+
+// ---- 9.0 and later ----
+//
+// Compiles for any device and traps on older ones: a kernel that needs these is only listed from 9.0 on (wgmma: for 9.0 alone).
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+#define FOVEA_PTX_90(...) asm volatile(__VA_ARGS__)
+#else
+#define FOVEA_PTX_90(...) asm volatile("trap;")
 #endif
+
+// Barriers in shared memory that asynchronous copies take part in. A phase is complete once `count` threads have arrived and
+// the bytes that they announced have landed; then the next begins. Phases have parity 0, 1, 0, ...; of a fresh barrier the
+// phase before the first counts as complete: waiting for parity 1 then returns at once.
+//
+// One thread makes it, then calls mbarrier_made(), and the block meets before anyone uses it.
+FOVEA_DEVICE void mbarrier_init(uint64_t *barrier, int count) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(count)
+               : "memory");
+}
+
+FOVEA_DEVICE void mbarrier_made() {
+  FOVEA_PTX_90("fence.mbarrier_init.release.cluster;\n  fence.proxy.async.shared::cta;" ::
+                   : "memory");
+}
+
+FOVEA_DEVICE void mbarrier_arrive(uint64_t *barrier) {
+  asm volatile("{\n  .reg .b64 state;\n  mbarrier.arrive.shared::cta.b64 state, [%0];\n}" ::"r"(
+                   shared_address(barrier))
+               : "memory");
+}
+
+// Arrives, and announces bytes that will be copied here.
+FOVEA_DEVICE void mbarrier_expect(uint64_t *barrier, int bytes) {
+  FOVEA_PTX_90(
+      "{\n  .reg .b64 state;\n  mbarrier.arrive.expect_tx.shared::cta.b64 state, [%0], %1;\n}" ::
+          "r"(shared_address(barrier)),
+      "r"(bytes)
+      : "memory");
+}
+
+// Waits for the phase of this parity to be complete.
+FOVEA_DEVICE void mbarrier_wait(uint64_t *barrier, int parity) {
+  uint32_t at = shared_address(barrier), complete = 0;
+  while (!complete) {
+    FOVEA_PTX_90(
+        "{\n  .reg .pred done;\n  mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
+        "  selp.u32 %0, 1, 0, done;\n}"
+        : "=r"(complete)
+        : "r"(at), "r"(parity)
+        : "memory");
+  }
+}
+
+// Makes what this thread wrote to shared memory visible to copies and matrix units that read it by themselves (bulk_store,
+// tma_store_2d, wgmma). Threads that wrote call it, then meet the one that starts the copy or the multiplication.
+FOVEA_DEVICE void async_fence() { FOVEA_PTX_90("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// Copies by one thread of any number of bytes, a multiple of 16, from and to multiples of 16. The barrier gets them as bytes
+// that have landed.
+FOVEA_DEVICE void bulk_load(void *shared, const void *global, int bytes, uint64_t *barrier) {
+  FOVEA_PTX_90(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared_address(shared)),
+      "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(shared_address(barrier))
+      : "memory");
+}
+
+// The box of the map whose first element is (row, column) of the matrix, row by row, at a multiple of 128 bytes; zeros where
+// the box reaches past the matrix, which count as landed bytes too. With 128-byte swizzle, at a multiple of 1024: then 16-byte
+// piece c of a row of 128 bytes that begins at byte r * 128 lies in place c ^ (r % 8).
+FOVEA_DEVICE void tma_load_2d(void *shared, const TensorMap *map, int column, int row,
+                              uint64_t *barrier) {
+  FOVEA_PTX_90(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, "
+      "%3}], [%4];" ::"r"(shared_address(shared)),
+      "l"(map), "r"(column), "r"(row), "r"(shared_address(barrier))
+      : "memory");
+}
+
+// Back, without what reaches past the matrix. Stores belong to groups of the thread that issues them; it waits for them before
+// it writes over their source, and before it ends.
+FOVEA_DEVICE void tma_store_2d(const TensorMap *map, int column, int row, const void *shared) {
+  FOVEA_PTX_90(
+      "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map),
+      "r"(column), "r"(row), "r"(shared_address(shared))
+      : "memory");
+}
+
+FOVEA_DEVICE void bulk_store(void *global, const void *shared, int bytes) {
+  FOVEA_PTX_90("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
+                   __cvta_generic_to_global(global)),
+               "r"(shared_address(shared)), "r"(bytes)
+               : "memory");
+}
+
+FOVEA_DEVICE void bulk_commit() { FOVEA_PTX_90("cp.async.bulk.commit_group;" ::: "memory"); }
+
+// Until at most the N latest groups of stores still have to read their source.
+template <int N>
+FOVEA_DEVICE void bulk_wait_read() {
+  FOVEA_PTX_90("cp.async.bulk.wait_group.read %0;" ::"n"(N) : "memory");
+}
+
+FOVEA_DEVICE void tensor_map_prefetch(const TensorMap *map) {
+  FOVEA_PTX_90("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+
+// Hands registers from the warps that copy to those that multiply: all warps of a group of four call one of these. N: registers
+// per thread from here on, a multiple of 8 from 24 to 240.
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define FOVEA_PTX_90A(...) asm volatile(__VA_ARGS__)
+#else
+#define FOVEA_PTX_90A(...) asm volatile("trap;")
+#endif
+
+template <int N>
+FOVEA_DEVICE void registers_give() {
+  FOVEA_PTX_90A("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
+}
+
+template <int N>
+FOVEA_DEVICE void registers_take() {
+  FOVEA_PTX_90A("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
+}
+
+// Four warps, warp 4i and the next three, multiply [64,16] by [16,N] from shared memory: d += a b (d = a b, where `add` is
+// false). In warp w, lane 4g + t: d[4j], d[4j + 1] are row 16 w + g, columns 8j + 2t and 8j + 2t + 1; d[4j + 2], d[4j + 3] row
+// 16 w + g + 8. a is row major, b column major: rows of each (of b: columns) are runs of 16 halves, named by wgmma_operand.
+//
+//   wgmma_fence(); wgmma_f16<N>(d, ..); ..; wgmma_commit(); wgmma_wait<0>();
+//
+// From the fence to the wait that covers them nobody touches d, nor writes what a and b name.
+FOVEA_DEVICE void wgmma_fence() { FOVEA_PTX_90A("wgmma.fence.sync.aligned;" ::: "memory"); }
+FOVEA_DEVICE void wgmma_commit() { FOVEA_PTX_90A("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+// Until at most the N latest groups are under way.
+template <int N>
+FOVEA_DEVICE void wgmma_wait() {
+  FOVEA_PTX_90A("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+
+#define FOVEA_EIGHT(d, i)                                                                     \
+  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), \
+      "+f"(d[i + 6]), "+f"(d[i + 7])
+#define FOVEA_32(d, i) \
+  FOVEA_EIGHT(d, i), FOVEA_EIGHT(d, i + 8), FOVEA_EIGHT(d, i + 16), FOVEA_EIGHT(d, i + 24)
+#define FOVEA_64(d, i) FOVEA_32(d, i), FOVEA_32(d, i + 32)
+#define FOVEA_128(d, i) FOVEA_64(d, i), FOVEA_64(d, i + 64)
+#define FOVEA_REGISTERS_32                                                  \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
+#define FOVEA_REGISTERS_64                                                           \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
+#define FOVEA_REGISTERS_128                                                                      \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                      \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "             \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "             \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "             \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "             \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "             \
+  "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
+  "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, "   \
+  "%127}"
+#define FOVEA_WGMMA(columns, type, count, a, b, add)                                         \
+  FOVEA_PTX_90A("{\n  .reg .pred p;\n  setp.ne.b32 p, " add                                  \
+                ", 0;\n  wgmma.mma_async.sync.aligned.m64n" columns "k16.f32." type "." type \
+                " " FOVEA_REGISTERS_##count ", " a ", " b ", p, 1, 1, 0, 0;\n}"              \
+                : FOVEA_##count(d, 0)                                                        \
+                : "l"(a_rows), "l"(b_columns), "r"(static_cast<int>(add_to)))
+
+template <int N>
+FOVEA_DEVICE void wgmma_f16(float (&d)[N / 2], uint64_t a_rows, uint64_t b_columns, bool add_to) {
+  static_assert(N == 64 || N == 128 || N == 256);
+  if constexpr (N == 64) FOVEA_WGMMA("64", "f16", 32, "%32", "%33", "%34");
+  if constexpr (N == 128) FOVEA_WGMMA("128", "f16", 64, "%64", "%65", "%66");
+  if constexpr (N == 256) FOVEA_WGMMA("256", "f16", 128, "%128", "%129", "%130");
+}
+
+template <int N>
+FOVEA_DEVICE void wgmma_bf16(float (&d)[N / 2], uint64_t a_rows, uint64_t b_columns, bool add_to) {
+  static_assert(N == 64 || N == 128 || N == 256);
+  if constexpr (N == 64) FOVEA_WGMMA("64", "bf16", 32, "%32", "%33", "%34");
+  if constexpr (N == 128) FOVEA_WGMMA("128", "bf16", 64, "%64", "%65", "%66");
+  if constexpr (N == 256) FOVEA_WGMMA("256", "bf16", 128, "%128", "%129", "%130");
+}
+
+#undef FOVEA_WGMMA
+#undef FOVEA_REGISTERS_128
+#undef FOVEA_REGISTERS_64
+#undef FOVEA_REGISTERS_32
+#undef FOVEA_128
+#undef FOVEA_64
+#undef FOVEA_32
+#undef FOVEA_EIGHT
+#undef FOVEA_PTX_90A
+#undef FOVEA_PTX_90
+
+#endif
+
+// Rows of 64 halves (128 bytes), one after the other, as tma_load_2d leaves them with 128-byte swizzle; `element`, a multiple
+// of 16 below 64: where in the rows the 16 begin. rows: a multiple of 1024 bytes.
+// PTX ISA, "Matrix descriptor": address, leading offset (unused), 1024 bytes from 8 rows to the next 8, swizzle of 128 bytes.
+FOVEA_DEVICE uint64_t wgmma_operand(const void *rows, int element) {
+  uint64_t address = shared_address(rows) + static_cast<uint32_t>(element) * 2;
+  return (address & 0x3ffff) >> 4 | uint64_t{1} << 16 | uint64_t{1024 >> 4} << 32 |
+         uint64_t{1} << 62;
+}

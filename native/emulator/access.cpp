@@ -235,10 +235,11 @@ Words4 load_matrices(int count, bool transposed, const void *row) {
       w.fault("ldmatrix from an address that is not of shared memory", CALL);
     touch_shared<Access::READ, 16>(w, w.offset(address), CALL);
   }
-  return w
-      .join_whole(LOAD_MATRICES[transposed][count == 4],
-                  {.word = transposed, .lane = count, .address = row}, CALL)
-      .a;
+  Request &r = w.request();
+  r.word = transposed;
+  r.lane = count;
+  r.address = row;
+  return w.join_whole(LOAD_MATRICES[transposed][count == 4], CALL).a;
 }
 
 }  // namespace fovea::emulator

@@ -53,6 +53,12 @@ inline const char *verb(Access access) {
   if (cell.writer == OUTSIDE) refuse_shared(access, offset, size, call);
   std::string what = verb(access) + std::to_string(size) + " bytes " + w.describe_shared(offset);
   if (cell.writer == IN_FLIGHT) {
+    for (auto &flight : w.flights) {
+      if (offset - flight.box.shared < static_cast<uint32_t>(flight.box.bytes()))
+        w.fault(what + ", where an asynchronous copy by " + w.describe_thread(flight.issuer) +
+                    " has not landed: no mbarrier_wait since",
+                call);
+    }
     uint32_t owner = w.running->number;
     for (auto &t : w.threads) {
       for (auto &copy : t.copies) {
@@ -74,46 +80,57 @@ inline const char *verb(Access access) {
 // Whether what the running thread sees there was written before, in this block.
 inline bool written_before(const Worker &w, const Cell &cell) {
   return cell.writer >= w.started && (cell.writer < w.synced || ((cell.writer ^ w.now) & ID) == 0 ||
-                                      (cell.writer < SPECIAL && w.before(cell.writer, 0)));
+                                      (cell.writer < SPECIAL && w.before(cell.writer, nullptr)));
 }
 
-[[gnu::noinline]] inline void note_reader(const Worker &w, Cell &cell, uint32_t &readers) {
-  uint32_t mine = 1u << (w.now & ID) / 32;
-  if ((cell.reader & ID) == SEVERAL) {
-    readers |= mine;
-  } else if (w.before(cell.reader, 0)) {
-    cell.reader = w.now;
-    return;
-  } else {
-    readers = mine | 1u << (cell.reader & ID) / 32;
+// One reader more since the last barrier.
+[[gnu::noinline]] inline void add_reader(const Worker &w, Cell &cell, Readers &readers,
+                                         uint32_t id) {
+  auto add = [&](uint32_t reader, uint32_t when) {
+    uint32_t warp =
+        reader >= UNIT ? reader - UNIT : (reader < MAX_THREADS ? reader : w.now & ID) / 32;
+    uint32_t bit = 1u << warp;
+    bool first = ((readers.threads | readers.units) & bit) == 0;
+    readers.when[warp] = first ? when : std::max(readers.when[warp], when);
+    (reader >= UNIT ? readers.units : readers.threads) |= bit;
+  };
+  uint32_t old = cell.reader & ID;
+  if (old != SEVERAL) {
+    if (w.before(cell.reader, nullptr)) {
+      cell.reader = (w.now & ~ID) | id;
+      return;
+    }
+    readers.threads = readers.units = 0;
+    add(old, cell.reader & ~ID);
   }
+  add(id, w.now & ~ID);
   cell.reader = (w.now & ~ID) | SEVERAL;
 }
 
-inline bool read_cell(const Worker &w, Cell &cell, uint32_t &readers) {
+inline bool read_cell(const Worker &w, Cell &cell, Readers &readers) {
   if (!written_before(w, cell)) return false;
   if (cell.reader < w.synced || ((cell.reader ^ w.now) & ID) == 0)
     cell.reader = w.now;
   else
-    note_reader(w, cell, readers);
+    add_reader(w, cell, readers, w.now & ID);
   return true;
 }
 
 // Whether the running thread may write there; by_reader: because of whom not.
-inline bool may_write(const Worker &w, const Cell &cell, uint32_t readers, bool &by_reader) {
+inline bool may_write(const Worker &w, const Cell &cell, const Readers &readers, bool &by_reader) {
   if (cell.writer >= w.started && !written_before(w, cell)) return false;
   by_reader = cell.reader >= w.synced && ((cell.reader ^ w.now) & ID) != 0 &&
-              !w.before(cell.reader, readers);
+              !w.before(cell.reader, &readers);
   return !by_reader;
 }
 
 template <Access ACCESS>
-inline bool touch_cell(const Worker &w, Cell &cell, uint32_t &readers, bool &by_reader) {
+inline bool touch_cell(const Worker &w, Cell &cell, Readers &readers, bool &by_reader) {
   if constexpr (ACCESS == Access::READ) return read_cell(w, cell, readers);
   if constexpr (ACCESS == Access::ATOMIC) {
     if (cell.writer < w.started) return false;
     bool after_atomics = cell.writer < SPECIAL && (cell.writer & ID) == ATOMICS;
-    if (after_atomics ? cell.reader >= w.synced && !w.before(cell.reader, readers)
+    if (after_atomics ? cell.reader >= w.synced && !w.before(cell.reader, &readers)
                       : !may_write(w, cell, readers, by_reader)) {
       by_reader |= after_atomics;
       return false;
@@ -137,21 +154,31 @@ inline void touch_bytes(Worker &w, uint32_t offset, uint32_t size, const void *c
   }
 }
 
+inline bool same_readers(const Readers &a, const Readers &b) {
+  if (a.threads != b.threads || a.units != b.units) return false;
+  for (uint32_t left = a.threads | a.units; left; left &= left - 1) {
+    if (a.when[std::countr_zero(left)] != b.when[std::countr_zero(left)]) return false;
+  }
+  return true;
+}
+
 // Gives the word one cell again if its bytes have the same story.
 inline void gather(Worker &w, uint32_t word) {
   const Cell *bytes = &w.shadow.bytes[word * 4];
-  const uint32_t *readers = &w.shadow.byte_readers[word * 4];
+  const Readers *readers = &w.shadow.byte_readers[word * 4];
   Cell whole = bytes[0];
+  bool several = (whole.reader & ID) == SEVERAL;
   for (int i = 1; i < 4; i++) {
-    if (bytes[i].reader != bytes[0].reader || readers[i] != readers[0]) return;
-    if (bytes[i].writer != bytes[0].writer) {
+    if (bytes[i].reader != whole.reader) return;
+    if (several && !same_readers(readers[i], readers[0])) return;
+    if (bytes[i].writer != whole.writer) {
       // Different, but each of them before all that follows.
       if (bytes[i].writer >= w.synced || whole.writer >= w.synced) return;
       whole.writer = std::max(whole.writer, bytes[i].writer);
     }
   }
   w.shadow.words[word] = whole;
-  w.shadow.word_readers[word] = readers[0];
+  if (several) w.shadow.word_readers[word] = readers[0];
 }
 
 template <Access ACCESS>
@@ -175,7 +202,8 @@ template <Access ACCESS>
   if (w.shadow.words[word].writer != IN_PARTS) {
     for (uint32_t i = 0; i < 4; i++) {
       w.shadow.bytes[word * 4 + i] = w.shadow.words[word];
-      w.shadow.byte_readers[word * 4 + i] = w.shadow.word_readers[word];
+      if ((w.shadow.words[word].reader & ID) == SEVERAL)
+        w.shadow.byte_readers[word * 4 + i] = w.shadow.word_readers[word];
     }
     w.shadow.words[word].writer = IN_PARTS;
   }
@@ -201,6 +229,30 @@ inline void touch_shared(Worker &w, uint32_t offset, const void *call) {
   if (SIZE < 4 || offset % 4 != 0) [[unlikely]]
     return touch_shared<ACCESS>(w, offset, SIZE, call);
   for (uint32_t i = 0; i < SIZE / 4; i++) touch_word<ACCESS>(w, offset / 4 + i, call);
+}
+
+// ---- readers beside threads: matrix units and bulk stores ----
+
+// Checks a word that something of id `reader` reads on behalf of the running thread, and notes it.
+template <Access ACCESS>
+inline void read_beside(Worker &w, uint32_t word, uint32_t reader, const void *call) {
+  if (word >= SHARED_BYTES / 4) refuse_shared(ACCESS, word * 4, 4, call);
+  if (w.shadow.words[word].writer == IN_PARTS) touch_parts<ACCESS>(w, word, call);
+  Cell &cell = w.shadow.words[word];
+  if (cell.writer == IN_PARTS)
+    w.fault("a matrix unit or bulk store reads " + w.describe_shared(word * 4) +
+                ", a word that threads wrote in parts with no barrier since",
+            call);
+  if (!written_before(w, cell)) refuse_cell(w, ACCESS, cell, false, word * 4, 4, call);
+  uint32_t writer = cell.writer & ID;
+  if (writer < MAX_THREADS && cell.writer >= w.threads[writer].fenced)
+    w.fault("a matrix unit or bulk store reads " + w.describe_shared(word * 4) + ", which " +
+                w.describe_thread(cell.writer) + " wrote with no async_fence since",
+            call);
+  if (cell.reader < w.synced || (cell.reader & ID) == reader)
+    cell.reader = (w.now & ~ID) | reader;
+  else
+    add_reader(w, cell, w.shadow.word_readers[word], reader);
 }
 
 // ---- global memory ----

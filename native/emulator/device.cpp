@@ -95,6 +95,12 @@ class Pool {
   std::vector<std::thread> threads_;
 };
 
+// Devices come and go in tests, the threads and their stacks and shadows stay.
+Pool &common_pool() {
+  static Pool pool;
+  return pool;
+}
+
 // A launch to be: what a graph is made of.
 struct Step {
   const Function *function;
@@ -111,7 +117,7 @@ struct Device {
   int capability, multiprocessors;
   int64_t launches = 0;
   std::map<void *, std::unique_ptr<Graph>> capturing;  // by stream
-  Pool pool;
+  Pool &pool = common_pool();
 
   Device(uint64_t seed, int capability, int multiprocessors)
       : seed(seed), capability(capability), multiprocessors(multiprocessors) {}

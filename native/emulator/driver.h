@@ -35,6 +35,12 @@ struct Launch {
 // the kernel is said by fovea_emulator_synchronize.
 const char *launch(const Function &function, const Launch &how, const void *params, void *stream);
 
+// cuTensorMapEncodeTiled for matrices (rank 2) of 16-bit or 32-bit elements, with its numbers and arguments; map: a TensorMap
+// of cuda/tensor_map.h. 0, or 1: CUDA_ERROR_INVALID_VALUE.
+int encode_tensor_map(void *map, int type, uint32_t rank, void *address, const uint64_t *extents,
+                      const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides,
+                      int interleave, int swizzle, int promotion, int fill);
+
 // Of the open device.
 int capability();       // 90 for 9.0; 0: none is open
 int multiprocessors();  // as told

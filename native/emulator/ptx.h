@@ -1,6 +1,7 @@
 // The functions of cuda/ptx.cuh in C++.
 #pragma once
 
+#include "cuda/tensor_map.h"
 #include "emulator/device.h"
 #include "src/cpu/half.h"
 
@@ -28,6 +29,25 @@ int acquire(const int *global);
 void release(int *global, int value);
 uint32_t shared_offset(const void *shared);
 void wait_for_kernels_before();
+
+void part_barrier(int number, int threads, bool waits);
+void memory_barrier_init(uint64_t *barrier, int count);
+void memory_barrier_made();
+void memory_barrier_arrive(uint64_t *barrier, int bytes);
+void memory_barrier_wait(uint64_t *barrier, int parity);
+void fence_for_copies();
+void load_bulk(void *shared, const void *global, int bytes, uint64_t *barrier);
+void load_box(void *shared, const TensorMap *map, int column, int row, uint64_t *barrier);
+void store_bulk(void *global, const void *shared, int bytes);
+void store_box(const TensorMap *map, int column, int row, const void *shared);
+void store_commit();
+void store_wait(int groups);
+
+enum class Half { F16, BF16 };
+void wgmma(Half type, int columns, float *d, uint64_t a, uint64_t b, bool add);
+void products_fence();
+void products_commit();
+void products_wait(int groups);
 
 }  // namespace fovea::emulator
 
@@ -213,3 +233,72 @@ FOVEA_DEVICE void store_release(int *global, int v) { ::fovea::emulator::release
 
 FOVEA_DEVICE void pdl_wait() { ::fovea::emulator::wait_for_kernels_before(); }
 FOVEA_DEVICE void pdl_launch() {}
+
+// ---- barriers of some threads of a block ----
+
+FOVEA_DEVICE void part_barrier_sync(int number, int threads) {
+  ::fovea::emulator::part_barrier(number, threads, true);
+}
+FOVEA_DEVICE void part_barrier_arrive(int number, int threads) {
+  ::fovea::emulator::part_barrier(number, threads, false);
+}
+
+// ---- 9.0 and later ----
+
+FOVEA_DEVICE void mbarrier_init(uint64_t *barrier, int count) {
+  ::fovea::emulator::memory_barrier_init(barrier, count);
+}
+FOVEA_DEVICE void mbarrier_made() { ::fovea::emulator::memory_barrier_made(); }
+FOVEA_DEVICE void mbarrier_arrive(uint64_t *barrier) {
+  ::fovea::emulator::memory_barrier_arrive(barrier, 0);
+}
+FOVEA_DEVICE void mbarrier_expect(uint64_t *barrier, int bytes) {
+  ::fovea::emulator::memory_barrier_arrive(barrier, bytes);
+}
+FOVEA_DEVICE void mbarrier_wait(uint64_t *barrier, int parity) {
+  ::fovea::emulator::memory_barrier_wait(barrier, parity);
+}
+FOVEA_DEVICE void async_fence() { ::fovea::emulator::fence_for_copies(); }
+FOVEA_DEVICE void bulk_load(void *shared, const void *global, int bytes, uint64_t *barrier) {
+  ::fovea::emulator::load_bulk(shared, global, bytes, barrier);
+}
+FOVEA_DEVICE void tma_load_2d(void *shared, const TensorMap *map, int column, int row,
+                              uint64_t *barrier) {
+  ::fovea::emulator::load_box(shared, map, column, row, barrier);
+}
+FOVEA_DEVICE void tma_store_2d(const TensorMap *map, int column, int row, const void *shared) {
+  ::fovea::emulator::store_box(map, column, row, shared);
+}
+FOVEA_DEVICE void bulk_store(void *global, const void *shared, int bytes) {
+  ::fovea::emulator::store_bulk(global, shared, bytes);
+}
+FOVEA_DEVICE void bulk_commit() { ::fovea::emulator::store_commit(); }
+template <int N>
+FOVEA_DEVICE void bulk_wait_read() {
+  ::fovea::emulator::store_wait(N);
+}
+FOVEA_DEVICE void tensor_map_prefetch(const TensorMap *) {}
+template <int N>
+FOVEA_DEVICE void registers_give() {
+  static_assert(N >= 24 && N <= 240 && N % 8 == 0);
+}
+template <int N>
+FOVEA_DEVICE void registers_take() {
+  static_assert(N >= 24 && N <= 240 && N % 8 == 0);
+}
+FOVEA_DEVICE void wgmma_fence() { ::fovea::emulator::products_fence(); }
+FOVEA_DEVICE void wgmma_commit() { ::fovea::emulator::products_commit(); }
+template <int N>
+FOVEA_DEVICE void wgmma_wait() {
+  ::fovea::emulator::products_wait(N);
+}
+template <int N>
+FOVEA_DEVICE void wgmma_f16(float (&d)[N / 2], uint64_t a_rows, uint64_t b_columns, bool add_to) {
+  static_assert(N == 64 || N == 128 || N == 256);
+  ::fovea::emulator::wgmma(::fovea::emulator::Half::F16, N, d, a_rows, b_columns, add_to);
+}
+template <int N>
+FOVEA_DEVICE void wgmma_bf16(float (&d)[N / 2], uint64_t a_rows, uint64_t b_columns, bool add_to) {
+  static_assert(N == 64 || N == 128 || N == 256);
+  ::fovea::emulator::wgmma(::fovea::emulator::Half::BF16, N, d, a_rows, b_columns, add_to);
+}

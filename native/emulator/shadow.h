@@ -17,10 +17,15 @@ constexpr uint32_t ID_BITS = 11;
 constexpr uint32_t ID = (1u << ID_BITS) - 1;
 constexpr uint32_t LAST_TIME = (1u << (32 - ID_BITS)) - 2;
 
-// In place of a thread: for a reader, threads of several warps or several of one (Shadow says of which warps); for a writer,
-// atomic operations.
+// In place of a thread: for a reader, several (Readers says which); for a writer, atomic operations.
 constexpr uint32_t SEVERAL = 1024;
 constexpr uint32_t ATOMICS = 1025;
+// In place of a thread too, for what goes on beside threads: the writer of what a bulk copy brought; readers: bulk stores, the
+// matrix unit of warp i.
+constexpr uint32_t LANDED = 1026;
+constexpr uint32_t STORES = 1027;
+constexpr uint32_t UNIT = 1056;
+constexpr uint32_t KNOWN = UNIT + 32;  // past the last
 
 // In place of a writer's stamp; past every time.
 constexpr uint32_t OUTSIDE = 0xffffffff;    // in no array
@@ -36,12 +41,18 @@ struct Cell {
 // The shared memory of any block that is allowed by any device (227 KiB), with room for gaps round arrays.
 constexpr size_t SHARED_BYTES = size_t{256} << 10;
 
+// Where the reader is SEVERAL.
+struct Readers {
+  uint32_t threads, units;  // a bit for each warp of which a thread, or the matrix unit, has read
+  uint32_t when[32];        // by warp: the stamp of the last time, without the reader
+};
+
 struct Shadow {
   std::unique_ptr<Cell[]> words{new Cell[SHARED_BYTES / 4]};
   std::unique_ptr<Cell[]> bytes{new Cell[SHARED_BYTES]};
-  // Where the reader is SEVERAL: a bit for each warp that has one.
-  std::unique_ptr<uint32_t[]> word_readers{new uint32_t[SHARED_BYTES / 4]};
-  std::unique_ptr<uint32_t[]> byte_readers{new uint32_t[SHARED_BYTES]};
+  // Large, and most of it never touched.
+  std::unique_ptr<Readers[]> word_readers{new Readers[SHARED_BYTES / 4]};
+  std::unique_ptr<Readers[]> byte_readers{new Readers[SHARED_BYTES]};
 };
 
 }  // namespace fovea::emulator

@@ -87,6 +87,9 @@ void Worker::run_block(uint64_t index) {
   if (threads.size() < count) threads.resize(count);
   warps.assign((count + 31) / 32, Warp{});
   runnable_warps = 0;
+  memory_barriers.clear();
+  for (auto &b : part_barriers) b = PartBarrier{};
+  flights.clear();
   for (size_t i = 0; i < count; i++) {
     Thread &t = threads[i];
     t.state = State::RUNNABLE;
@@ -95,6 +98,9 @@ void Worker::run_block(uint64_t index) {
     t.waited = !job->how.overlap;
     t.groups = 0;
     t.copies.clear();
+    t.store_groups = 0;
+    t.stores.clear();
+    t.fenced = 0;
     t.known.clear();
     memcpy(stack(i), &FAR_END, sizeof FAR_END);
     t.fiber = fresh_fiber(stack(i), STACK_BYTES, begin_thread);
@@ -106,6 +112,14 @@ void Worker::run_block(uint64_t index) {
   }
   warp = nullptr;
   run_fibers();
+  for (size_t i = 0; i < warps.size() && !failed; i++) {
+    const Warp &w = warps[i];
+    if (!w.products.empty())
+      fail(line(threads[i * 32], "its warp ends with wgmma that it has not waited for", nullptr));
+    else if (w.product_count && w.product_count != warps[i / 4 * 4].product_count)
+      fail(line(threads[i * 32], "its warp and the first of its four have not run the same wgmma",
+                nullptr));
+  }
   for (size_t i = 0; i < count && !failed; i++) {
     uint64_t end;
     memcpy(&end, stack(i), sizeof end);
@@ -128,8 +142,10 @@ void Worker::run_fibers() {
     }
     if (failed || alive == 0) return;
     if (runnable_warps) continue;
-    if (at_barrier_ != alive) return fail(explain_stuck());
-    release_barrier();
+    if (at_barrier_ == alive)
+      release_barrier();
+    else if (!land())
+      return fail(explain_stuck());
   }
 }
 
@@ -162,26 +178,23 @@ void Worker::leave() {
   if (next != self) fovea_emulator_switch(&self->fiber, next ? next->fiber : scheduler_);
 }
 
-namespace {
-
-void set_runnable(Worker &w, Warp &warp, uint32_t lanes) {
-  warp.runnable |= lanes;
-  if (warp.runnable) w.runnable_warps |= 1u << (&warp - w.warps.data());
+void Worker::set_runnable(Warp &w, uint32_t lanes) {
+  w.runnable |= lanes;
+  if (w.runnable) runnable_warps |= 1u << (&w - warps.data());
 }
 
-void set_stopped(Worker &w, Warp &warp, uint32_t lanes) {
-  warp.runnable &= ~lanes;
-  if (!warp.runnable) w.runnable_warps &= ~(1u << (&warp - w.warps.data()));
+void Worker::set_stopped(Warp &w, uint32_t lanes) {
+  w.runnable &= ~lanes;
+  if (!w.runnable) runnable_warps &= ~(1u << (&w - warps.data()));
 }
-
-}  // namespace
 
 void Worker::exit_thread() {
+  if (!running->stores.empty()) fault("ends with bulk stores that it has not waited for", nullptr);
   Warp &w = *warp;
   uint32_t lane = 1u << running->number % 32;
   running->state = State::EXITED;
   w.exited |= lane;
-  set_stopped(*this, w, lane);
+  set_stopped(w, lane);
   alive--;
   // Those who were waiting for this lane alone wait for nobody now.
   for (uint32_t left = w.waiting; left;) {
@@ -220,6 +233,8 @@ void Worker::restart_time() {
   }
   started = 1u << ID_BITS;
   time = 1;
+  // Whether older stamps had been fenced is forgotten; none is held against a thread.
+  for (auto &t : threads) t.fenced = 2u << ID_BITS;
 }
 
 void Worker::release_barrier() {
@@ -229,7 +244,7 @@ void Worker::release_barrier() {
   synced = time << ID_BITS;
   for (size_t i = 0; i < warps.size(); i++) {
     warps[i].synced = synced;
-    set_runnable(*this, warps[i], warps[i].lanes & ~warps[i].exited);
+    set_runnable(warps[i], warps[i].lanes & ~warps[i].exited);
   }
   for (auto &t : threads) {
     if (t.state == State::BARRIER) t.state = State::RUNNABLE;
@@ -253,16 +268,15 @@ void Worker::block_barrier(const char *file, int line, const void *call) {
   at_barrier_++;
   self.state = State::BARRIER;
   self.call = call;
-  set_stopped(*this, *warp, 1u << self.number % 32);
+  set_stopped(*warp, 1u << self.number % 32);
   leave();
 }
 
-Request &Worker::join(const Collective &what, uint32_t mask, Request &&brought, const void *call) {
+Request &Worker::join(const Collective &what, uint32_t mask, const void *call) {
   Thread &self = *running;
   Warp &w = *warp;
   uint32_t lane = 1u << self.number % 32;
   if (!(mask & lane)) fault(std::string(what.name) + " by a lane that its mask leaves out", call);
-  self.request = brought;
   self.request.what = &what;
   self.request.mask = mask;
   self.call = call;
@@ -273,7 +287,7 @@ Request &Worker::join(const Collective &what, uint32_t mask, Request &&brought, 
     complete(w, group);
   } else {
     self.state = State::COLLECTIVE;
-    set_stopped(*this, w, lane);
+    set_stopped(w, lane);
     leave();
   }
   return self.request;
@@ -304,7 +318,7 @@ void Worker::complete(Warp &w, uint32_t group) {
   w.waiting &= ~group;
   for (uint32_t left = group; left; left &= left - 1)
     thread(w, std::countr_zero(left)).state = State::RUNNABLE;
-  set_runnable(*this, w, group);
+  set_runnable(w, group);
 }
 
 void Worker::meet(Warp &w, uint32_t group) {
@@ -315,7 +329,7 @@ void Worker::meet(Warp &w, uint32_t group) {
   bool whole = group == (w.lanes & ~w.exited);
   if (whole) w.synced = stamp;
   if (!whole || knowing) {
-    std::vector<uint32_t> all(job->how.block.count());
+    std::vector<uint32_t> all(KNOWN);
     for (uint32_t left = group; left; left &= left - 1) {
       Thread &t = thread(w, std::countr_zero(left));
       for (size_t i = 0; i < t.known.size(); i++) all[i] = std::max(all[i], t.known[i]);
@@ -329,20 +343,23 @@ void Worker::meet(Warp &w, uint32_t group) {
   warp_synced = w.synced;
 }
 
-bool Worker::before(uint32_t stamp, uint32_t readers) const {
-  uint32_t id = stamp & ID;
-  if (stamp < synced || id == (now & ID)) return true;
-  auto seen = [&](uint32_t other) {
-    if (other == (now & ID)) return true;
-    if (other / 32 == (now & ID) / 32 && stamp < warp_synced) return true;
-    return other < running->known.size() && stamp < running->known[other];
+bool Worker::before(uint32_t stamp, const Readers *readers) const {
+  uint32_t id = stamp & ID, own = now & ID;
+  if (stamp < synced || id == own) return true;
+  auto seen = [&](uint32_t other, uint32_t when) {
+    if (when < synced || other == own) return true;
+    if (other < MAX_THREADS && other / 32 == own / 32 && when < warp_synced) return true;
+    return other < running->known.size() && when < running->known[other];
   };
-  if (id < MAX_THREADS) return seen(id);
-  if (id != SEVERAL) return false;
-  for (uint32_t left = readers; left; left &= left - 1) {
-    auto first = static_cast<uint32_t>(std::countr_zero(left)) * 32;
-    for (uint32_t i = first; i < first + 32 && i < job->how.block.count(); i++) {
-      if (!seen(i)) return false;
+  if (id != SEVERAL) return id != ATOMICS && seen(id, stamp);
+  for (uint32_t left = readers->units; left; left &= left - 1) {
+    auto unit = static_cast<uint32_t>(std::countr_zero(left));
+    if (!seen(UNIT + unit, readers->when[unit])) return false;
+  }
+  for (uint32_t left = readers->threads; left; left &= left - 1) {
+    auto reader = static_cast<uint32_t>(std::countr_zero(left));
+    for (uint32_t i = reader * 32; i < reader * 32 + 32 && i < job->how.block.count(); i++) {
+      if (!seen(i, readers->when[reader])) return false;
     }
   }
   return true;
@@ -352,6 +369,7 @@ bool Worker::before(uint32_t stamp, uint32_t readers) const {
 std::string Worker::explain_stuck() {
   auto where = [](const Thread &t) {
     if (t.state == State::BARRIER) return std::string("__syncthreads");
+    if (t.state == State::WAITING) return std::string("a barrier");
     char mask[16];
     snprintf(mask, sizeof mask, "%#x", t.request.mask);
     return std::string(t.request.what->name) + " of lanes " + mask;
@@ -371,7 +389,11 @@ std::string Worker::explain_stuck() {
       }
     }
   }
-  return line(threads[0], "waits for ever", threads[0].call);
+  for (size_t i = 0; i < job->how.block.count(); i++) {
+    if (threads[i].state == State::WAITING)
+      return line(threads[i], explain_waiting(threads[i]), threads[i].call);
+  }
+  __builtin_unreachable();  // barriers of the block wait for nobody else
 }
 
 // ---- the warp's ----
@@ -434,12 +456,11 @@ void block_barrier(const char *file, int line) {
   worker->block_barrier(file, line, __builtin_return_address(0));
 }
 
-void warp_barrier(uint32_t mask) {
-  worker->join(WARP_BARRIER, mask, {}, __builtin_return_address(0));
-}
+void warp_barrier(uint32_t mask) { worker->join(WARP_BARRIER, mask, __builtin_return_address(0)); }
 
 uint32_t ballot(uint32_t mask, bool predicate) {
-  return worker->join(BALLOT, mask, {.word = predicate}, __builtin_return_address(0)).word;
+  worker->request().word = predicate;
+  return worker->join(BALLOT, mask, __builtin_return_address(0)).word;
 }
 
 uint32_t shuffle(Shuffle how, uint32_t mask, uint32_t value, int lane, int width) {
@@ -447,7 +468,11 @@ uint32_t shuffle(Shuffle how, uint32_t mask, uint32_t value, int lane, int width
   if (width < 1 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width)))
     worker->fault("shuffle of width " + std::to_string(width), call);
   const Collective &what = SHUFFLES[static_cast<int>(how)];
-  Request &r = worker->join(what, mask, {.word = value, .lane = lane, .width = width}, call);
+  Request &r = worker->request();
+  r.word = value;
+  r.lane = lane;
+  r.width = width;
+  worker->join(what, mask, call);
   if (r.lane >= 0)
     worker->fault(std::string(what.name) + " from lane " + std::to_string(r.lane) +
                       ", which does not take part",
@@ -545,8 +570,11 @@ std::string Worker::describe_shared(uint32_t offset) const {
 
 std::string Worker::describe_thread(uint32_t stamp) const {
   uint32_t id = stamp & ID;
-  if (id == SEVERAL) return "several threads";
+  if (id == SEVERAL) return "several";
   if (id == ATOMICS) return "an atomic operation";
+  if (id == LANDED) return "an asynchronous copy";
+  if (id == STORES) return "an asynchronous store";
+  if (id >= UNIT) return "a wgmma";
   return "thread " + text(threads[id].index);
 }
 

@@ -36,7 +36,7 @@ struct Request {
   int32_t lane = 0;
   int32_t width = 0;
   const void *address = nullptr;
-  uint64_t b = 0;
+  uint64_t b = 0, b2 = 0;
   Words4 a{};
   Floats4 d{};
   Ints4 e{};
@@ -50,7 +50,70 @@ struct Copy {
   uint32_t group;
 };
 
-enum class State : uint8_t { RUNNABLE, COLLECTIVE, BARRIER, EXITED };
+// A rectangle of rows of bytes that a bulk copy moves between global and shared memory.
+struct Box {
+  uint8_t *global;            // where the first row would begin, were it within
+  int64_t stride;             // bytes from one row to the next
+  int rows, row_bytes;        // in shared memory, one row after the other
+  int first_row, last_row;    // rows that lie within the matrix: [first, last)
+  int first_byte, last_byte;  // and bytes of them
+  int swizzle;                // 0, or bytes over which 16-byte pieces change places: 32, 64, 128
+  uint32_t shared;            // offset
+  int bytes() const { return rows * row_bytes; }
+};
+
+// A bulk load that has not landed.
+struct Flight {
+  Box box;
+  uint32_t barrier;  // offset of the mbarrier
+  uint16_t issuer;
+};
+
+// A bulk store that has not been waited for.
+struct Store {
+  Box box;
+  uint32_t group;
+  uint32_t issued;  // a stamp
+};
+
+// An mbarrier.
+struct MemoryBarrier {
+  uint32_t offset;
+  uint16_t maker;
+  bool made = false;  // copies may use it
+  int count, pending;
+  int64_t bytes = 0;  // announced and not landed
+  uint32_t phase = 0;
+  std::vector<uint32_t> arrived,
+      released;  // what those knew who arrived in this phase, and in the last
+};
+
+// Barriers with numbers.
+struct PartBarrier {
+  int threads = 0, arrived = 0;
+  uint32_t turn = 0;
+  std::vector<uint32_t> coming, released;
+};
+
+// The sums of wgmma instructions that have not been waited for. The registers that they are to end up in hold no numbers
+// meanwhile.
+struct Sums {
+  float *registers[32];
+  int columns;
+  std::vector<float> values;  // by lane
+  int pending = 0;
+};
+
+struct Product {
+  Half type;
+  uint64_t a, b;
+  bool add;
+  size_t sums;  // index
+  uint32_t group;
+  uint32_t issued;  // a stamp
+};
+
+enum class State : uint8_t { RUNNABLE, COLLECTIVE, BARRIER, WAITING, EXITED };
 
 struct Thread {
   void *fiber = nullptr;
@@ -62,7 +125,11 @@ struct Thread {
   bool waited = false;  // for the kernels before this one
   uint32_t groups = 0;  // of cp.async committed so far
   std::vector<Copy> copies;
-  // By thread of the block: its stamps below come before what this one does now, by other ways than barriers of the whole
+  uint32_t store_groups = 0;  // of bulk stores committed so far
+  std::vector<Store> stores;
+  uint32_t fenced = 0;     // its stamps below are visible to asynchronous copies and matrix units
+  uint32_t waits_for = 0;  // the mbarrier (its offset) or the part barrier (its number)
+  // By thread of the block (and LANDED and so on): its stamps below come before what this one does now, by other ways than barriers of the whole
   // block or warp. Empty: no such way was gone since the last barrier of the block.
   std::vector<uint32_t> known;
 };
@@ -73,6 +140,11 @@ struct Warp {
   uint32_t runnable = 0;
   uint32_t waiting = 0;  // in a collective
   uint32_t synced = 0;   // stamp of the last barrier of the whole warp
+  // wgmma: see matrix.cpp.
+  std::vector<Sums> sums;
+  std::vector<Product> products;
+  uint32_t product_groups = 0, product_count = 0;
+  bool product_fence = false;  // since the last wait
 };
 
 struct Array {
@@ -125,6 +197,9 @@ struct Worker {
   uint32_t arrays_end = 0;
   uint32_t dynamic_offset = 0;
   bool failed = false;
+  std::vector<MemoryBarrier> memory_barriers;
+  PartBarrier part_barriers[16];
+  std::vector<Flight> flights;
 
   // ---- for what threads do ----
 
@@ -132,13 +207,23 @@ struct Worker {
     return threads[static_cast<size_t>(&w - warps.data()) * 32 + static_cast<size_t>(lane)];
   }
 
-  // The running thread takes part in a collective; call: where in the kernel. Returns its request, filled in.
-  Request &join(const Collective &what, uint32_t mask, Request &&brought, const void *call);
-  Request &join_whole(const Collective &what, Request &&brought, const void *call) {
-    return join(what, 0xffffffff, static_cast<Request &&>(brought), call);
+  // What the running thread brings to its next collective: written in place, for speed.
+  Request &request() { return running->request; }
+  // The running thread takes part in a collective, with its request; call: where in the kernel. Returns the request, filled in.
+  Request &join(const Collective &what, uint32_t mask, const void *call);
+  Request &join_whole(const Collective &what, const void *call) {
+    return join(what, 0xffffffff, call);
   }
   void block_barrier(const char *file, int line, const void *call);
   [[noreturn]] void exit_thread();
+
+  // The running thread stops until someone wakes those who wait for the same; it then looks for itself.
+  void wait(uint32_t waits_for, const void *call);
+  void wake(uint32_t waits_for);
+  // What the running thread did and knows is added to what a barrier hands on; the running thread gets it.
+  void release(std::vector<uint32_t> &clock);
+  void acquire(const std::vector<uint32_t> &clock);
+  MemoryBarrier *memory_barrier(uint32_t offset);
 
   // Moves time on, so that what was done until now can be told from what follows.
   uint32_t tick();
@@ -166,8 +251,8 @@ struct Worker {
 
   void *shared_array(const SharedArray &array, const void *call);
 
-  // Whether what was stamped comes before what the running thread does now; for SEVERAL, readers says of which warps.
-  bool before(uint32_t stamp, uint32_t readers) const;
+  // Whether what was stamped comes before what the running thread does now; readers: of SEVERAL.
+  bool before(uint32_t stamp, const Readers *readers) const;
   // The threads of `group` have met: what each did comes before what any does now.
   void meet(Warp &w, uint32_t group);
 
@@ -187,6 +272,10 @@ struct Worker {
   void complete(Warp &w, uint32_t group);
   void release_barrier();
   std::string explain_stuck();
+  std::string explain_waiting(const Thread &thread);
+  bool land();
+  void set_runnable(Warp &warp, uint32_t lanes);
+  void set_stopped(Warp &warp, uint32_t lanes);
   void restart_time();
   void declare(const SharedArray *array, size_t bytes, size_t alignment);
   std::string line(const Thread &thread, const std::string &what, const void *call) const;

@@ -37,6 +37,13 @@ void sizes(int32_t kernel, const Line &k) {
            {64, 256, 70, 3, 3},                   // two
            {45, 160, 64, 20, 2},                  // two, in the second none counts
            {5, blocks ? 96 : 40, 47, 2}};
+  } else if (k.variant == "wgmma") {
+    all = {{1, 32, 1},
+           {63, 72, 127, 0, 2},
+           {128, 576, 128, 3, 2},  // rings wrap
+           {65, 136, 130, 0, 2},
+           {300, 456, 700, 2, 2},    // big tiles, rings wrap
+           {270, 64, 1030, 20, 2}};  // tiles of which no token counts
   } else {
     all = {{1, 32, 1},
            {17, blocks ? 96 : 40, 65, 0, 2},

@@ -395,6 +395,114 @@ void matrix_kinds() {
     fail("half a warp multiplies: " + line);
 }
 
+// ---- asynchronous copies, mbarriers, wgmma ----
+
+void bulk_copies() {
+  Case turn{
+      "turn__bulk", {2}, {128}, 128,
+      128,          128, 0,     [](auto &x) {
+              return std::vector<float>(x.rbegin(), x.rend()); }};
+  passes(turn);
+  caught(turn, 1, "to[i] = from", {"'in', "});
+  caught(turn, 2, "bulk_store", {"'out'"});
+  caught(turn, 3, "part_barrier_sync",
+         {"waits for ever at barrier 3, to which 128 of 160 threads have come"});
+  caught(turn, 4, "bulk_store", {"'out', which thread (", "wrote with no async_fence since"});
+  caught(turn, 5, "mbarrier_wait(landed, 1)", {"waits for ever in mbarrier_wait"});
+  caught(turn, 6, "bulk_load", {"a bulk copy of 12 bytes"});
+}
+
+// A matrix for a TensorMap: rows of `columns`, in boxes.
+struct Boxes {
+  int type, bytes, swizzle;
+  uint64_t columns, rows;
+  uint32_t box_columns, box_rows;
+};
+
+TensorMap map_of(void *memory, const Boxes &m) {
+  TensorMap map;
+  uint64_t extents[] = {m.columns, m.rows}, stride = m.columns * static_cast<uint64_t>(m.bytes);
+  uint32_t box[] = {m.box_columns, m.box_rows}, ones[] = {1, 1};
+  if (fovea::emulator::encode_tensor_map(&map, m.type, 2, memory, extents, &stride, box, ones, 0,
+                                         m.swizzle, 0, 0))
+    fail("a tensor map is refused");
+  return map;
+}
+
+// y = a b^T of whole numbers, so that every order of sums gives the same; rows: of a that there are, the rest are zeros.
+std::string product_line(const char *kernel, int n, bool bf16, int32_t fault, uint64_t seed,
+                         int rows = 64, int swizzle = 3) {
+  Device device(seed, 90);
+  int k = 5 * 64;
+  auto a = numbers(static_cast<size_t>(rows * k)), b = numbers(static_cast<size_t>(n * k));
+  auto narrow = [&](const std::vector<float> &v) {
+    std::vector<uint16_t> halves(v.size());
+    for (size_t i = 0; i < v.size(); i++)
+      halves[i] = bf16 ? fovea::to_bfloat(v[i]) : fovea::to_half(v[i]);
+    return on_device(halves);
+  };
+  auto *y = on_device(std::vector<float>(static_cast<size_t>(64 * n), -1));
+  auto wide = static_cast<uint64_t>(k);
+  int type = bf16 ? 9 : 6;
+  ProductParams params{
+      map_of(narrow(a), {type, 2, swizzle, wide, static_cast<uint64_t>(rows), 64, 64}),
+      map_of(narrow(b), {type, 2, 3, wide, static_cast<uint64_t>(n), 64, static_cast<uint32_t>(n)}),
+      map_of(y, {7, 4, 0, static_cast<uint64_t>(n), 64, 32, 64}), k / 64, fault};
+  auto *function = fovea::emulator::find(kernel);
+  function->dynamic_shared_bytes = 227 << 10;
+  size_t shared = 1024 + 2 * (64 * 128 + static_cast<size_t>(n) * 128);
+  std::string line = run(kernel, {1}, {160}, params, shared);
+  if (!line.empty()) return line;
+  auto got = from_device(y, static_cast<size_t>(64 * n));
+  for (int m = 0; m < 64; m++) {
+    for (int j = 0; j < n; j++) {
+      float sum = 0;
+      for (int i = 0; i < k && m < rows; i++)
+        sum += a[static_cast<size_t>(m * k + i)] * b[static_cast<size_t>(j * k + i)];
+      if (got[static_cast<size_t>(m * n + j)] != sum) return "wrong result";
+    }
+  }
+  return "";
+}
+
+void products() {
+  for (uint64_t seed = 0; seed < SEEDS / 4; seed++) {
+    std::string line = product_line("product_f16__64", 64, false, 0, seed);
+    if (line.empty()) line = product_line("product_f16__128", 128, false, 0, seed);
+    if (line.empty()) line = product_line("product_bf16__256", 256, true, 0, seed);
+    if (line.empty()) line = product_line("product_f16__64", 64, false, 0, seed, 37);
+    if (!line.empty()) return fail("product, seed " + std::to_string(seed) + ": " + line);
+  }
+  auto expect = [](int32_t fault, const std::vector<std::string> &any) {
+    for (uint64_t seed = 0; seed < SEEDS / 8; seed++) {
+      std::string line = product_line("product_f16__64", 64, false, fault, seed);
+      if (seed == 0 && getenv("FOVEA_SHOW")) printf("product, fault %d: %s\n", fault, line.c_str());
+      bool found = false;
+      for (auto &piece : any) found |= line.find(piece) != std::string::npos;
+      if (!found) return fail("product, fault " + std::to_string(fault) + ": '" + line + "'");
+    }
+  };
+  expect(1, {"has not landed: no mbarrier_wait since", "never written"});
+  expect(2, {"with no barrier between", "has not landed",
+             "arrives at an mbarrier of 1 once too often"});
+  expect(3, {"wrong result", "which a wgmma read with no barrier between"});
+  expect(4, {"wgmma without a wgmma_fence"});
+  expect(5, {"wrote with no async_fence since"});
+  expect(6, {"waits for ever in mbarrier_wait at byte 0 of 'full': phase 0 lacks 0 of 1 arrivals "
+             "and -128 bytes"});
+  expect(7, {"with no barrier between", "was written before this wait"});
+  expect(8, {"ends with bulk stores that it has not waited for"});
+  expect(9, {"wrong result"});
+  if (product_line("product_f16__64", 64, false, 0, 1, 64, 0) != "wrong result")
+    fail("a map without swizzle gives the same");
+  TensorMap map;
+  uint64_t extents[] = {64, 64}, odd = 130;
+  uint32_t box[] = {64, 64}, ones[] = {1, 1};
+  if (!fovea::emulator::encode_tensor_map(&map, 6, 2, nullptr, extents, &odd, box, ones, 0, 3, 0,
+                                          0))
+    fail("rows at odd addresses are taken for a tensor map");
+}
+
 // Kernels that may start before the kernel before has ended.
 void overlap() {
   auto x = numbers(256);
@@ -508,6 +616,8 @@ int main() {
   barriers();
   memory();
   matrix_kinds();
+  bulk_copies();
+  products();
   overlap();
   device_calls();
   orders();

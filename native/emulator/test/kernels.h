@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "cuda/tensor_map.h"
+
 struct TestParams {
   const float *x;
   float *y;
@@ -14,4 +16,12 @@ struct MatrixParams {
   const void *a;  // [16,K], row by row
   const void *b;  // [8,K]: column by column of [K,8]
   void *d;        // [16,8], sums in place
+};
+
+struct ProductParams {
+  TensorMap a;  // [64,K] in boxes of [64,64]
+  TensorMap b;  // [N,K] in boxes of [N,64]
+  TensorMap y;  // [64,N] f32 in boxes of [64,32]
+  int32_t k;    // K/64
+  int32_t fault;
 };

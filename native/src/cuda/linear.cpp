@@ -264,28 +264,59 @@ int64_t scratch_mma(const DeviceInfo &, const void *args) {
   return operand_mma(call<THEN>(args)).bytes();
 }
 
+// ---- many rows, on 9.0 ----
+
+// clang-format off
+Module wgmma_file{"linear_wgmma"};
+Function<LinearParams> wgmma[][2] = {  // f16, bf16; 128, 256 outputs
+    {{wgmma_file, "linear_f16__wgmma128", LINEAR_WGMMA_SHARED}, {wgmma_file, "linear_f16__wgmma256", LINEAR_WGMMA_SHARED}},
+    {{wgmma_file, "linear_bf16__wgmma128", LINEAR_WGMMA_SHARED}, {wgmma_file, "linear_bf16__wgmma256", LINEAR_WGMMA_SHARED}}};
+// clang-format on
+
+Operand operand_wgmma(const Call &c) { return {c.x->dim[0], up_to(c.x->dim[1], 64)}; }
+
+template <LinearThen THEN>
+void run_wgmma(Launch &l, const void *args) {
+  Call c = call<THEN>(args);
+  LinearParams p = params<THEN>(l, c);
+  operand(l, c, x_rows, operand_wgmma(c), p);
+  int64_t t = pieces(c.x->dim[0], LINEAR_WGMMA_TOKENS), o = c.w->dim[0];
+  // Big tiles where there are enough of them to keep the device busy; the bits are the same.
+  bool big = t * pieces(o, outs<THEN>(256)) >= l.device.multiprocessors;
+  l.launch(wgmma[c.w->dtype - FOVEA_F16][big], {t, pieces(o, outs<THEN>(big ? 256 : 128))}, 256,
+           LINEAR_WGMMA_SHARED, p);
+}
+
+template <LinearThen THEN>
+const char *rejects_wgmma(const DeviceInfo &device, const void *args) {
+  if (const char *why = rejects_plain<THEN>(device, args)) return why;
+  return device.capability == 90 ? nullptr : "for devices of compute capability 9.0 alone";
+}
+
+template <LinearThen THEN>
+int64_t scratch_wgmma(const DeviceInfo &, const void *args) {
+  return operand_wgmma(call<THEN>(args)).bytes();
+}
+
 // ---- lines of the kernel table ----
 
-// One op, one signature: every variant that takes the weights.
+// One op, one signature: a variant, then every variant that takes the weights.
+// clang-format off
+#define LINE(op, struct, then, signature, variant, capability, run, rejects, scratch) \
+  {op, signature, variant, capability, sizeof(struct), run<then>, rejects<then>, scratch}
 #define PLAIN(op, struct, then, signature) \
-  { op, signature, "plain", 80, sizeof(struct), run_plain<then>, rejects_plain<then>, no_scratch }
-#define MATRIX(op, struct, then, signature)                                           \
-  PLAIN(op, struct, then, signature), {op,                                            \
-                                       signature,                                     \
-                                       "mma",                                         \
-                                       80,                                            \
-                                       sizeof(struct),                                \
-                                       run_mma<then>,                                 \
-                                       rejects_plain<then>,                           \
-                                       scratch_mma<then>},                            \
-  {                                                                                   \
-    op, signature, "mma16", 80, sizeof(struct), run_mma16<then>, rejects_mma16<then>, \
-        scratch_mma16<then>                                                           \
-  }
-#define BLOCKS(op, struct, then, signature)                                                   \
-  MATRIX(op, struct, then, signature), {                                                      \
-    op, signature, "dp4a", 80, sizeof(struct), run_dp4a<then>, rejects_dp4a<then>, no_scratch \
-  }
+  LINE(op, struct, then, signature, "plain", 80, run_plain, rejects_plain, no_scratch)
+#define MMA(op, struct, then, signature) \
+  LINE(op, struct, then, signature, "mma", 80, run_mma, rejects_plain, scratch_mma<then>)
+#define WGMMA(op, struct, then, signature) \
+  LINE(op, struct, then, signature, "wgmma", 90, run_wgmma, rejects_wgmma, scratch_wgmma<then>)
+#define MMA16(op, struct, then, signature) \
+  LINE(op, struct, then, signature, "mma16", 80, run_mma16, rejects_mma16, scratch_mma16<then>)
+#define DP4A(op, struct, then, signature) \
+  LINE(op, struct, then, signature, "dp4a", 80, run_dp4a, rejects_dp4a, no_scratch)
+#define HALVES(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
+#define BLOCKS(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), MMA16(__VA_ARGS__), DP4A(__VA_ARGS__)
+// clang-format on
 // Five ops, with a bias and without.
 #define ALL(kind, type)                                                                   \
   kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",_->f32"),               \
@@ -300,7 +331,7 @@ int64_t scratch_mma(const DeviceInfo &, const void *args) {
       kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",f32,f32->f32"), \
       kind("swiglu", fovea_swiglu_args, LINEAR_SWIGLU, "f32," type "," type "->f32")
 
-const Kernel kernels[] = {ALL(PLAIN, "f32"), ALL(MATRIX, "f16"), ALL(MATRIX, "bf16"),
+const Kernel kernels[] = {ALL(PLAIN, "f32"), ALL(HALVES, "f16"), ALL(HALVES, "bf16"),
                           ALL(BLOCKS, "q8_0"), ALL(BLOCKS, "q4_0")};
 
 }  // namespace

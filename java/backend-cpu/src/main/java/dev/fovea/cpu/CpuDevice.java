@@ -4,6 +4,7 @@ import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.backend.Kernel;
+import dev.fovea.binding.Args;
 import dev.fovea.error.BackendException;
 import dev.fovea.op.Op;
 import dev.fovea.program.Node;

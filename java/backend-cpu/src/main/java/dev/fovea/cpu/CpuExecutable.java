@@ -6,6 +6,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Executable;
 import dev.fovea.backend.Mailbox;
+import dev.fovea.binding.Args;
+import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
 import dev.fovea.error.InputException;
 import dev.fovea.program.Node;
@@ -199,7 +201,7 @@ final class CpuExecutable implements Executable {
     if (status != 0) {
       Plan.Step step = plan.steps().get(Math.clamp(failed.get(JAVA_INT, 0), 0, count - 1));
       throw new BackendException(step.node().op().name() + " " + step.kernel().variant() + " "
-          + step.node().inputTypes() + ": " + Library.status(status));
+          + step.node().inputTypes() + ": " + NativeLibrary.status(status));
     }
   }
 

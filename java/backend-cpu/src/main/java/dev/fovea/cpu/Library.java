@@ -1,12 +1,14 @@
 package dev.fovea.cpu;
 
+import static dev.fovea.binding.NativeLibrary.status;
+import static dev.fovea.binding.NativeLibrary.string;
+import static dev.fovea.binding.NativeLibrary.unexpected;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
-import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -14,24 +16,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The native library, loaded once. Pointers cross as longs: who owns the memory keeps it open for the call, and a call costs no bookkeeping.
  *
- * <p>The library is a resource of this module. It is unpacked into a cache folder named after its content, so that several JVMs can share
- * it and a new build never meets an old one. {@code -Dfovea.native.cpu=FILE} loads another file, for a build with sanitizers.
+ * <p>{@code -Dfovea.native.cpu=FILE} loads another file, for a build with sanitizers.
  */
 @SuppressWarnings("restricted") // the one class that binds native code
 final class Library {
@@ -42,14 +35,13 @@ final class Library {
    * this class cannot be used at all, so that nothing calls past {@link #problem()}.
    */
   private static final class Functions {
-    private static final int ABI_VERSION = 1;
     private static final SymbolLookup SYMBOLS = SymbolLookup.libraryLookup(file(), Arena.global());
 
     static {
       int version = version();
-      if (version != ABI_VERSION) {
+      if (version != NativeLibrary.ABI_VERSION) {
         throw new BackendException(
-            "the native library speaks ABI " + version + ", this jar " + ABI_VERSION);
+            "the native library speaks ABI " + version + ", this jar " + NativeLibrary.ABI_VERSION);
       }
     }
 
@@ -145,11 +137,6 @@ final class Library {
     return List.copyOf(entries);
   }
 
-  /** The library's strings are short and live as long as it does. */
-  private static String string(MemorySegment pointer) {
-    return pointer.reinterpret(4096).getString(0);
-  }
-
   static @Nullable String rejects(int kernel, MemorySegment args) {
     try {
       MemorySegment reason = (MemorySegment) Functions.REJECTS.invokeExact(kernel, args.address());
@@ -231,76 +218,8 @@ final class Library {
     }
   }
 
-  /** The ABI's status codes in words. */
-  static String status(int status) {
-    return switch (status) {
-      case 1 -> "arguments that make no sense";
-      case 2 -> "a token id, row, position or page out of range";
-      case 3 -> "not supported on this machine";
-      case 4 -> "out of memory";
-      case 5 -> "a logit that is not a number";
-      default -> "status " + status;
-    };
-  }
-
-  private static RuntimeException unexpected(Throwable e) {
-    if (e instanceof RuntimeException r) {
-      return r;
-    }
-    if (e instanceof Error error) {
-      throw error;
-    }
-    return new BackendException("native call failed: " + e, e);
-  }
-
   private static Path file() {
     String given = System.getProperty("fovea.native.cpu");
-    if (given != null) {
-      return Path.of(given);
-    }
-    String arch = System.getProperty("os.arch").replace("amd64", "x86_64");
-    String os = System.getProperty("os.name")
-        .toLowerCase(Locale.ROOT)
-        .replaceAll("^mac.*", "macos")
-        .replaceAll("^windows.*", "windows");
-    String name = System.mapLibraryName("fovea_cpu");
-    String resource = "/natives/" + os + "-" + arch + "/" + name;
-    try (InputStream in = Library.class.getResourceAsStream(resource)) {
-      if (in == null) {
-        throw new BackendException("this build has no native library for " + os + "-" + arch);
-      }
-      byte[] bytes = in.readAllBytes();
-      String hash = HexFormat.of()
-          .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
-          .substring(0, 16);
-      Path file = cacheFolder().resolve(hash).resolve(name);
-      if (!Files.exists(file) || Files.size(file) != bytes.length) {
-        unpack(bytes, file);
-      }
-      return file;
-    } catch (IOException e) {
-      throw new BackendException("the native library cannot be unpacked: " + e.getMessage(), e);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  private static Path cacheFolder() {
-    String given = System.getProperty("fovea.cache", System.getenv("XDG_CACHE_HOME"));
-    Path base = given != null ? Path.of(given) : Path.of(System.getProperty("user.home"), ".cache");
-    return base.resolve("fovea");
-  }
-
-  private static void unpack(byte[] bytes, Path file) throws IOException {
-    Files.createDirectories(file.getParent());
-    Path fresh = Files.createTempFile(file.getParent(), "unpacking", ".tmp");
-    try {
-      Files.write(fresh, bytes);
-      Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-    } catch (AtomicMoveNotSupportedException | FileAlreadyExistsException e) {
-      Files.move(fresh, file, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(fresh);
-    }
+    return given != null ? Path.of(given) : NativeLibrary.file(Library.class, "fovea_cpu");
   }
 }

@@ -16,6 +16,7 @@ import dev.fovea.engine.Decoding;
 import dev.fovea.engine.Generator;
 import dev.fovea.engine.Prompt;
 import dev.fovea.engine.Runner;
+import dev.fovea.engine.Steps;
 import dev.fovea.error.CancelledException;
 import dev.fovea.error.InputException;
 import dev.fovea.model.ModelConfig;
@@ -47,7 +48,8 @@ import picocli.CommandLine.Option;
     description = {
       "Measures speed as llama-bench does: ppN reads a prompt of N random tokens, tgN writes N tokens,",
       "ppN+tgM does both; img encodes one picture, ttft is the time to the first token of an answer about",
-      "a picture not seen before. Each test runs once to warm up and -r times to count.",
+      "a picture not seen before. -d and -npl add @ dN and x N. Each test runs once to warm up and -r times to",
+      "count.",
       ""
     })
 final class Bench implements Callable<Integer> {
@@ -76,6 +78,20 @@ final class Bench implements Callable<Integer> {
       paramLabel = "N,M",
       description = "A prompt of N tokens, then an answer of M; repeatable.")
   List<String> pairs = new ArrayList<>();
+
+  @Option(
+      names = {"-d", "--n-depth"},
+      paramLabel = "N",
+      split = ",",
+      description = "Positions that are there before a test begins; 0 if absent.")
+  List<Integer> depths = new ArrayList<>(List.of(0));
+
+  @Option(
+      names = {"-npl", "--n-parallel"},
+      paramLabel = "N",
+      split = ",",
+      description = "Sequences that -n writes at once; 1 if absent.")
+  List<Integer> parallel = new ArrayList<>(List.of(1));
 
   @Option(
       names = {"-r", "--repetitions"},
@@ -113,10 +129,27 @@ final class Bench implements Callable<Integer> {
    * Something to measure.
    *
    * @param prompt tokens read in the counted time
-   * @param answer tokens written in it
+   * @param answer tokens written in it, by each sequence
+   * @param depth positions that are there before
+   * @param sequences how many write at once
    * @param units what one run counts as, for a rate: tokens, pictures
    */
-  private record Test(String name, int prompt, int answer, int units, Work work) {}
+  private record Test(
+      String name, int prompt, int answer, int depth, int sequences, int units, Work work) {}
+
+  /** What a test of tokens does. */
+  private record Load(int prompt, int answer, int depth, int sequences) {
+    int positions() {
+      return depth + prompt + answer;
+    }
+
+    String name() {
+      String what = Stream.of(prompt > 0 ? "pp" + prompt : "", answer > 0 ? "tg" + answer : "")
+          .filter(s -> !s.isEmpty())
+          .collect(Collectors.joining("+"));
+      return what + (depth > 0 ? " @ d" + depth : "") + (sequences > 1 ? " x " + sequences : "");
+    }
+  }
 
   /** Runs once and returns the nanoseconds that count. */
   @FunctionalInterface
@@ -147,8 +180,8 @@ final class Bench implements Callable<Integer> {
     if (repetitions < 1 || repetitions > 1000) {
       throw InputException.mismatch("-r", "1 to 1000", repetitions);
     }
-    List<int[]> lengths = lengths();
-    int longest = lengths.stream().mapToInt(l -> l[0] + l[1]).max().orElse(0);
+    List<Load> loads = loads();
+    int longest = loads.stream().mapToInt(Load::positions).max().orElse(0);
     FoveaOptions options = model.options();
     if (options.context() == 0 && longest > 0) {
       // Enough for the tests and for a question about a picture, as no more memory should count
@@ -161,7 +194,7 @@ final class Bench implements Callable<Integer> {
       cancel = interrupt.cancellation();
       List<Result> results = new ArrayList<>();
       Progress progress = new Progress(shell);
-      List<Test> tests = tests(fovea, lengths, arena);
+      List<Test> tests = tests(fovea, loads, arena);
       int done = 0;
       for (Test test : tests) {
         progress.at(done++, tests.size(), test.name);
@@ -173,37 +206,50 @@ final class Bench implements Callable<Integer> {
     }
   }
 
-  private List<int[]> lengths() {
-    List<int[]> lengths = new ArrayList<>();
-    prompts.forEach(n -> lengths.add(new int[] {n, 0}));
-    answers.forEach(n -> lengths.add(new int[] {0, n}));
-    for (String pair : pairs) {
-      String[] parts = pair.split(",", -1);
-      try {
-        lengths.add(
-            new int[] {Integer.parseInt(parts[0].strip()), Integer.parseInt(parts[1].strip())});
-      } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
-        throw InputException.mismatch("-pg", "two lengths N,M", "'" + pair + "'");
+  private List<Load> loads() {
+    List<Load> loads = new ArrayList<>();
+    for (int d : depths) {
+      prompts.forEach(n -> loads.add(new Load(n, 0, d, 1)));
+      for (int many : parallel) {
+        answers.forEach(n -> loads.add(new Load(0, n, d, many)));
+      }
+      pairs.forEach(p -> loads.add(pair(p, d)));
+    }
+    for (Load l : loads) {
+      for (int n : new int[] {l.prompt, l.answer, l.depth}) {
+        if (n < 0 || n > 1 << 20) {
+          throw InputException.mismatch("length of a test", "0 to " + (1 << 20), n);
+        }
+      }
+      if (l.sequences < 1 || l.sequences > 256) {
+        throw InputException.mismatch("-npl", "1 to 256", l.sequences);
       }
     }
-    for (int[] l : lengths) {
-      if (l[0] < 0 || l[1] < 0 || l[0] > 1 << 20 || l[1] > 1 << 20) {
-        throw InputException.mismatch(
-            "length of a test", "0 to " + (1 << 20), Math.max(l[0], l[1]));
-      }
-    }
-    lengths.removeIf(l -> l[0] + l[1] == 0);
-    return lengths;
+    loads.removeIf(l -> l.prompt + l.answer == 0);
+    return loads;
   }
 
-  private List<Test> tests(Fovea fovea, List<int[]> lengths, Arena arena) {
+  private static Load pair(String pair, int depth) {
+    String[] parts = pair.split(",", -1);
+    try {
+      return new Load(
+          Integer.parseInt(parts[0].strip()), Integer.parseInt(parts[1].strip()), depth, 1);
+    } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+      throw InputException.mismatch("-pg", "two lengths N,M", "'" + pair + "'");
+    }
+  }
+
+  private List<Test> tests(Fovea fovea, List<Load> loads, Arena arena) {
     List<Test> tests = new ArrayList<>();
-    for (int[] l : lengths) {
-      String name = Stream.of(l[0] > 0 ? "pp" + l[0] : "", l[1] > 0 ? "tg" + l[1] : "")
-          .filter(s -> !s.isEmpty())
-          .collect(Collectors.joining("+"));
+    for (Load l : loads) {
       tests.add(new Test(
-          name, l[0], l[1], l[0] + l[1], () -> fovea.compute(g -> tokens(g, l[0], l[1]))));
+          l.name(),
+          l.prompt,
+          l.answer,
+          l.depth,
+          l.sequences,
+          l.prompt + l.answer * l.sequences,
+          () -> fovea.compute(g -> l.sequences == 1 ? tokens(g, l) : steps(g, l))));
     }
     if (!noImage) {
       ModelConfig config = fovea.info().config();
@@ -219,47 +265,69 @@ final class Bench implements Callable<Integer> {
           "img",
           0,
           0,
+          0,
+          1,
           1,
           () -> fovea.compute(g -> {
             long start = System.nanoTime();
             g.runner().encode(pixels, features);
             return System.nanoTime() - start;
           })));
-      tests.add(new Test("ttft", 0, 0, 1, () -> firstToken(fovea)));
+      tests.add(new Test("ttft", 0, 0, 0, 1, 1, () -> firstToken(fovea)));
     }
     return tests;
   }
 
-  /** Reads n tokens that no earlier prompt began with, then writes m; only what the test is named after counts. */
-  private long tokens(Generator generator, int prompt, int answer) {
+  /**
+   * Reads tokens that no earlier prompt began with, then writes; only what the test is named after counts. What lies before (-d) is read
+   * first and then found in the cache.
+   */
+  private long tokens(Generator generator, Load load) {
     generator.forget();
     int vocabulary = generator.runner().config().decoder().vocabulary();
     SplittableRandom random = new SplittableRandom(7);
     List<Integer> ids = new ArrayList<>();
-    for (int i = 0; i < Math.max(1, prompt); i++) {
+    for (int i = 0; i < Math.max(1, load.depth + load.prompt); i++) {
       ids.add(random.nextInt(vocabulary));
+    }
+    if (load.depth > 0 && load.prompt > 0) {
+      Prompt before = new Prompt(ids.subList(0, load.depth), List.of());
+      try (Decoding decoding = generator.begin(before, Sampling.GREEDY, 1)) {
+        prefill(decoding);
+      }
     }
     long start = System.nanoTime();
     try (Decoding decoding =
-        generator.begin(new Prompt(ids, List.of()), Sampling.GREEDY, answer + 1)) {
-      if (!decoding.prefill(cancel::isCancelled)) {
-        throw new CancelledException("the measurement");
-      }
-      if (prompt == 0) {
+        generator.begin(new Prompt(ids, List.of()), Sampling.GREEDY, load.answer + 1)) {
+      prefill(decoding);
+      int _ = decoding.next(); // chosen from the prompt's logits
+      if (load.prompt == 0) {
         start = System.nanoTime();
       }
-      if (answer > 0) {
-        decoding
-            .next(); // chosen from the prompt's logits: the next call is the first that computes
-        for (int i = 0; i < answer; i++) {
-          decoding.next();
-          if (cancel.isCancelled()) {
-            throw new CancelledException("the measurement");
-          }
+      for (int i = 0; i < load.answer; i++) {
+        int _ = decoding.next();
+        if (cancel.isCancelled()) {
+          throw new CancelledException("the measurement");
         }
       }
     }
     return System.nanoTime() - start;
+  }
+
+  private void prefill(Decoding decoding) {
+    if (!decoding.prefill(cancel::isCancelled)) {
+      throw new CancelledException("the measurement");
+    }
+  }
+
+  /** Several sequences that write at once, behind random cache contents. */
+  private static long steps(Generator generator, Load load) {
+    try (Steps steps = generator.runner().steps(load.sequences, load.positions() + 1)) {
+      steps.run(load.depth, 1); // builds what the first run builds
+      long start = System.nanoTime();
+      steps.run(load.depth, load.answer);
+      return System.nanoTime() - start;
+    }
   }
 
   private long pictures;
@@ -390,7 +458,8 @@ final class Bench implements Callable<Integer> {
     f.put("test", r.test.name);
     f.put("n_prompt", r.test.prompt);
     f.put("n_gen", r.test.answer);
-    f.put("n_depth", 0);
+    f.put("n_depth", r.test.depth);
+    f.put("n_parallel", r.test.sequences);
     f.put("test_time", r.at.toString());
     f.put("avg_ns", Math.round(r.nanos()));
     f.put("stddev_ns", Math.round(r.nanosDeviation()));

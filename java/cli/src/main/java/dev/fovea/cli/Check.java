@@ -5,6 +5,8 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.error.BackendException;
 import dev.fovea.testkit.CheckReport;
+import dev.fovea.testkit.Mutant;
+import dev.fovea.testkit.Mutants;
 import dev.fovea.testkit.OpTable;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -22,6 +24,7 @@ import picocli.CommandLine.Parameters;
     description = {
       "Checks each kernel of a backend against its op's definition: values within the bound that the",
       "arithmetic allows, nothing else touched, equal bits on any number of threads.",
+      "cuda-emulated runs the cuda backend's kernels on the processor, which is slow; name an op.",
       ""
     })
 final class Check implements Callable<Integer> {
@@ -37,9 +40,14 @@ final class Check implements Callable<Integer> {
   @Option(
       names = {"--tier", "--cpu-tier"},
       paramLabel = "TIER",
-      description = "Highest instruction set to use.")
+      description = "Highest instruction set (cpu) or compute capability (cuda: 80, 90, …) to use.")
   @Nullable
   String tier;
+
+  @Option(
+      names = "--mutants",
+      description = "First make sure that kernels which are wrong on purpose are caught.")
+  boolean mutants;
 
   @Option(
       names = "--docs",
@@ -59,9 +67,14 @@ final class Check implements Callable<Integer> {
     if (docs != null) {
       return table(docs);
     }
+    if (mutants && !allCaught()) {
+      return Main.FAILED;
+    }
     List<Device> devices = new ArrayList<>();
     try {
-      for (int threads = 1; threads <= 3; threads++) {
+      // The cpu's kernels must give equal bits on any number of threads; the others have no threads
+      // to choose.
+      for (int threads = 1; threads <= (backend.equals("cpu") ? 3 : 1); threads++) {
         devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier)));
       }
       CheckReport report = CheckReport.run(devices, op, line -> {
@@ -82,12 +95,35 @@ final class Check implements Callable<Integer> {
     }
   }
 
+  private boolean allCaught() {
+    int caught = 0;
+    List<String> missed = new ArrayList<>();
+    for (Mutant m : Mutants.wrong()) {
+      if (op.isEmpty() || m.op().equals(op)) {
+        boolean[] failed = new boolean[1];
+        m.check(r -> failed[0] |= r.failed());
+        if (failed[0]) {
+          caught++;
+        } else {
+          missed.add(m.toString());
+        }
+      }
+    }
+    shell.out().println("mutants: " + caught + " caught, " + missed.size() + " missed");
+    missed.forEach(m -> shell.out().println("MISSED: " + m));
+    if (!missed.isEmpty()) {
+      Main.fail(shell, missed.size() + " wrong kernels were not caught");
+    }
+    return missed.isEmpty();
+  }
+
+  /** The table is of what this build has; the cuda backend's kernels are read where they run without a GPU. */
   private int table(Path to) {
     List<Device> devices = new ArrayList<>();
     try {
       for (Backend b : Backend.all()) {
-        if (b.name().equals("reference")) {
-          continue; // runs everything, by definition
+        if (!OpTable.lists(b.name())) {
+          continue;
         }
         String problem = b.unavailable();
         if (problem != null) {

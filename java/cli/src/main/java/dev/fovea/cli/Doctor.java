@@ -54,15 +54,16 @@ final class Doctor implements Callable<Integer> {
       String problem = backend.unavailable();
       if (problem == null) {
         problem = describe(backend);
-        runs |= !backend.name().equals("reference");
+        runs |= !backend.name().equals("reference") && !backend.name().equals("cuda-emulated");
       } else {
         problem = "unavailable: " + problem;
       }
       line("backend " + backend.name(), problem);
+      backend.notes().forEach(note -> line("", note));
     }
     if (!runs) {
       missing = true;
-      line("backends", "MISSING: only the reference backend runs, which is far too slow to use");
+      line("backends", "MISSING: only those run that check others, which are far too slow to use");
     }
     tool("cmake", "builds the native kernels; install the package cmake");
     tool(compiler(), "builds the native kernels; install g++ or clang");
@@ -71,7 +72,7 @@ final class Doctor implements Callable<Integer> {
   }
 
   private void line(String what, String found) {
-    shell.out().printf(Locale.ROOT, "%-18s %s%n", what, found);
+    shell.out().printf(Locale.ROOT, "%-22s %s%n", what, found);
   }
 
   private static String describe(Backend backend) {

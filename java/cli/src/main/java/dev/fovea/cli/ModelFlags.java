@@ -40,8 +40,11 @@ class ModelFlags {
 
   @Option(
       names = "--backend",
-      paramLabel = "auto|cpu|reference",
-      description = "What computes; a named one that cannot run is an error.")
+      paramLabel = "NAME",
+      description = {
+        "What computes: cpu, cuda, cuda-emulated, reference; auto for cpu. A named one that cannot run",
+        "is an error."
+      })
   String backend = "auto";
 
   @Option(
@@ -53,7 +56,10 @@ class ModelFlags {
   @Option(
       names = "--cpu-tier",
       paramLabel = "TIER",
-      description = "Highest instruction set to use: scalar, avx2, avx512, avx512_bf16.")
+      description = {
+        "Highest instruction set to use: scalar, avx2, avx512, avx512_bf16; of cuda a compute",
+        "capability: 80, 86, 89, 90, 100, 120."
+      })
   @Nullable
   String cpuTier;
 

@@ -15,6 +15,11 @@ public interface Backend {
   @Nullable
   String unavailable();
 
+  /** What else a person looking for trouble may want to know, one line each. */
+  default List<String> notes() {
+    return List.of();
+  }
+
   /** Opens a device; throws {@link BackendException} if the backend is unavailable. The caller closes it. */
   Device open(DeviceOptions options);
 

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param arenaBytes size of the arena
  */
 public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, long arenaBytes) {
-  private static final long ALIGNMENT = 64;
+  private static final long ALIGNMENT = 256; // what a CUDA allocation has, and four cache lines
 
   /** One kernel run. */
   public record Step(Node node, Kernel kernel) {}

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * A model compiled for a device: pictures to features, and rows of tokens to logits with the cache's pages filled on the way. One thread at
@@ -47,7 +48,9 @@ public final class Runner implements AutoCloseable {
   private final PagePool pool;
   private final Arena arena = Arena.ofShared();
   private final List<Buffer> buffers = new ArrayList<>();
+  private final Map<String, Buffer> weights = new HashMap<>();
   private final List<Buffer> caches = new ArrayList<>();
+  private final Function<String, DType> dtypes;
   private final Executable picture;
   private final Phase prompt;
   private final Phase step;
@@ -98,7 +101,8 @@ public final class Runner implements AutoCloseable {
     this.config = config;
     this.sizes = sizes;
     this.pool = new PagePool(sizes.pages());
-    Llava model = new Llava(config, weights::dtype);
+    this.dtypes = weights::dtype;
+    Llava model = new Llava(config, dtypes);
     Map<String, Buffer> bound = new HashMap<>();
     Program seeing = model.picture();
     bind(seeing, weights, bound);
@@ -119,7 +123,7 @@ public final class Runner implements AutoCloseable {
     this.next = arena.allocate(4, 4);
   }
 
-  private static Buffer bound(Map<String, Buffer> bound, String name) {
+  static Buffer bound(Map<String, Buffer> bound, String name) {
     Buffer b = bound.get(name);
     if (b == null) {
       throw new IllegalStateException("no state " + name);
@@ -136,6 +140,7 @@ public final class Runner implements AutoCloseable {
         Buffer b = device.constant(v.type(), weights.data(v.name(), v.type()));
         buffers.add(b);
         bound.put(v.name(), b);
+        this.weights.put(v.name(), b);
       } else if (v.kind() == Value.Kind.STATE) {
         Buffer b = device.allocate(v.type());
         buffers.add(b);
@@ -165,6 +170,14 @@ public final class Runner implements AutoCloseable {
 
   private int pagesPerSequence() {
     return (sizes.context() + sizes.pageSize() - 1) / sizes.pageSize();
+  }
+
+  /** Decode steps of so many sequences at once, each with room for so many positions, with this model's weights; the caller closes it. */
+  public Steps steps(int sequences, int positions) {
+    int each = (positions + sizes.pageSize() - 1) / sizes.pageSize();
+    Llava.Pool own =
+        new Llava.Pool(sizes.kvType(), sequences * each, sizes.pageSize(), sequences, each);
+    return new Steps(device, new Llava(config, dtypes), weights, own, sizes.vocabulary());
   }
 
   /** The programs as placed and compiled, for dumps and tests: picture, prompt, step. */

@@ -190,6 +190,27 @@ class RelationsTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "cpu"})
+  void sequencesThatDecodeTogetherDecodeAsAlone(String backend) {
+    List<int[]> found = new ArrayList<>();
+    for (int sequences : new int[] {1, 3}) {
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named(backend).open(new DeviceOptions(2, null));
+          Generator generator = generator(device, arena, 8);
+          Steps steps = generator.runner().steps(sequences, 20)) {
+        for (int depth : new int[] {0, 7, 8}) {
+          steps.run(depth, 12);
+          found.add(steps.tokens());
+        }
+      }
+    }
+    for (int i = 0; i < 3; i++) {
+      int alone = found.get(i)[0];
+      assertArrayEquals(new int[] {alone, alone, alone}, found.get(3 + i));
+    }
+  }
+
   /** Greedy and drawn; up to the context's end, where no step may begin that has no room. */
   @ParameterizedTest
   @ValueSource(doubles = {0, 0.9})

@@ -1,5 +1,7 @@
 package dev.fovea.testkit;
 
+import dev.fovea.backend.Buffer;
+import dev.fovea.backend.Device;
 import dev.fovea.backend.Kernel;
 import dev.fovea.op.Op;
 import dev.fovea.program.Node;
@@ -8,6 +10,7 @@ import dev.fovea.program.Trace;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.DType;
 import dev.fovea.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -20,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a case's tensors lie in the arena: guard zones round each, at cache lines or only at the alignment of an element, the output
- * apart or on top of an input.
+ * apart or on top of an input. Quantized ones are handed to the device as constants, since a device may lay those out its own way.
  */
 final class Arrangement {
   static final long GUARD = 256;
@@ -30,6 +33,7 @@ final class Arrangement {
 
   final String name;
   private final CaseData data;
+  private final boolean odd;
   private final int shared;
   private final List<Plan.@Nullable Slice> inputs = new ArrayList<>();
   final Plan.Slice out;
@@ -38,13 +42,14 @@ final class Arrangement {
   /** @param inPlace the input that the output lies on, −1 for none */
   Arrangement(CaseData data, boolean odd, int inPlace) {
     this.data = data;
+    this.odd = odd;
     Op op = data.source.op();
     this.shared = op.aliasOf() >= 0 ? op.aliasOf() : inPlace;
     this.name = (odd ? "odd addresses" : "whole lines")
         + (inPlace >= 0 ? ", in place of " + op.inputs().get(inPlace) : "");
     long at = 0;
     for (Tensor t : data.inputs) {
-      if (t == null) {
+      if (t == null || t.dtype().isQuantized()) {
         inputs.add(null);
         continue;
       }
@@ -74,15 +79,54 @@ final class Arrangement {
   }
 
   private static long place(long at, DType dtype, boolean odd) {
-    boolean words = dtype == DType.F32 || dtype == DType.I32;
-    return up(at + GUARD) + (odd ? (words ? 4 : 2) : 0);
+    return up(at + GUARD) + (odd ? element(dtype) : 0);
+  }
+
+  /** The alignment that every tensor of the type has, at least. */
+  private static long element(DType dtype) {
+    return dtype == DType.F32 || dtype == DType.I32 ? 4 : 2;
   }
 
   private static long up(long n) {
     return (n + LINE - 1) / LINE * LINE;
   }
 
-  /** The one-node program with its tensors at these places, all of them inputs so that they lie in the arena. */
+  /** The constants on a device, by name; their memory lies at a whole line or only at the alignment of an element, too. */
+  Map<String, Buffer> constants(Device device, Arena memory) {
+    Map<String, Buffer> constants = new HashMap<>();
+    for (int i = 0; i < data.inputs.size(); i++) {
+      Tensor t = data.inputs.get(i);
+      if (t != null && inputs.get(i) == null) {
+        long from = odd ? element(t.dtype()) : 0;
+        MemorySegment copy = memory
+            .allocate(from + t.type().bytes(), LINE)
+            .asSlice(from, t.type().bytes());
+        MemorySegment.copy(t.data(), 0, copy, 0, copy.byteSize());
+        constants.put(data.source.op().inputs().get(i), device.constant(t.type(), copy));
+      }
+    }
+    return constants;
+  }
+
+  /** The name of a constant that is no longer what it was; null if all are. */
+  @Nullable
+  String changed(Map<String, Buffer> constants, Arena memory) {
+    for (int i = 0; i < data.inputs.size(); i++) {
+      String name = data.source.op().inputs().get(i);
+      Buffer buffer = constants.get(name);
+      Tensor t = data.inputs.get(i);
+      if (buffer != null && t != null) {
+        MemorySegment now = memory.allocate(t.type().bytes(), LINE);
+        buffer.download(now, 0);
+        if (now.mismatch(t.data()) >= 0) {
+          return name;
+        }
+      }
+    }
+    return null;
+  }
+
+  /** The one-node program with its tensors at these places: inputs, so that they lie in the arena, and constants. */
   Plan plan(Kernel kernel) {
     Op op = data.source.op();
     Trace trace = new Trace("check " + op.name());
@@ -94,9 +138,11 @@ final class Arrangement {
         in.add(null);
         continue;
       }
-      Value v = trace.input(op.inputs().get(i), t.type());
+      Plan.Slice slice = inputs.get(i);
+      String name = op.inputs().get(i);
+      Value v = slice == null ? trace.weight(name, t.type()) : trace.input(name, t.type());
       in.add(v);
-      places.put(v, Objects.requireNonNull(inputs.get(i)));
+      places.put(v, slice == null ? new Plan.Slice(v, 0, t.type().bytes()) : slice);
     }
     Value y = trace.apply(op, in);
     trace.output("y", y);

@@ -1,5 +1,6 @@
 package dev.fovea.testkit;
 
+import dev.fovea.backend.Buffer;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.backend.Kernel;
@@ -99,6 +100,14 @@ public final class Harness {
   /** An output as some device made it. */
   private record Bits(String device, ByteBuffer bytes) {}
 
+  /** What a case hands over besides the arena. */
+  private record Constants(Map<String, Buffer> buffers) implements AutoCloseable {
+    @Override
+    public void close() {
+      buffers.values().forEach(Buffer::close);
+    }
+  }
+
   /** A check that did not hold. */
   private static final class Broken extends Exception {
     Broken(String what) {
@@ -111,7 +120,8 @@ public final class Harness {
     for (Arrangement arrangement : Arrangement.of(data)) {
       String where = " (" + arrangement.name + ", seed " + Long.toHexString(data.seed) + ")";
       try (Arena arena = Arena.ofConfined();
-          Executable exe = device.compile(arrangement.plan(kernel), Map.of())) {
+          Constants constants = new Constants(arrangement.constants(device, arena));
+          Executable exe = device.compile(arrangement.plan(kernel), constants.buffers())) {
         MemorySegment before = arena.allocate(arrangement.bytes, 64);
         MemorySegment after = arena.allocate(arrangement.bytes, 64);
         MemorySegment again = arena.allocate(arrangement.bytes, 64);
@@ -121,6 +131,10 @@ public final class Harness {
         share = Math.max(share, verify(data, arrangement, before, after));
         run(exe, before, again);
         same(data, arrangement, after, again, "a second run");
+        String changed = arrangement.changed(constants.buffers(), arena);
+        if (changed != null) {
+          throw new Broken("wrote to input " + changed);
+        }
         ByteBuffer bytes = ByteBuffer.wrap(after
             .asSlice(arrangement.out.offset(), arrangement.out.bytes())
             .toArray(ValueLayout.JAVA_BYTE));

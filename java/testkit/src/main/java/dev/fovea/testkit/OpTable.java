@@ -22,6 +22,14 @@ public final class OpTable {
   private OpTable() {}
 
   /**
+   * Whether a backend has a table of its own: not the reference, which runs everything, nor cuda, whose kernels cuda-emulated has on any
+   * machine.
+   */
+  public static boolean lists(String backend) {
+    return !backend.equals("reference") && !backend.equals("cuda");
+  }
+
+  /**
    * The whole file. Lists what a build contains, not what this machine can run: kernels of tiers that the machine lacks are there too.
    *
    * @param devices one per backend, in the order of the columns
@@ -42,7 +50,9 @@ public final class OpTable {
       s.append(row(op));
     }
     for (Device device : devices) {
-      s.append("\n## Kernels of ").append(device.name()).append("\n\n");
+      s.append("\n## Kernels of ")
+          .append(device.name().replace("-emulated", ""))
+          .append("\n\n");
       s.append("| op | signature | kernels, plainest first |\n|---|---|---|\n");
       for (Op op : Ops.all()) {
         kernels(device, op)

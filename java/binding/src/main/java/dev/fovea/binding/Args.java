@@ -1,4 +1,4 @@
-package dev.fovea.cpu;
+package dev.fovea.binding;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -15,17 +15,19 @@ import org.jspecify.annotations.Nullable;
  * Writes an op's argument struct: its tensors, 40 bytes each, inputs then output, then its attributes, 8 bytes each. This is all Java
  * knows about the structs of the ABI.
  */
-final class Args {
-  static final int TENSOR_BYTES = 40;
+public final class Args {
+  private static final int TENSOR_BYTES = 40;
 
   private Args() {}
 
-  static long bytes(Op op) {
+  /** Size of an op's struct. */
+  public static long bytes(Op op) {
     return (long) TENSOR_BYTES * (op.inputs().size() + 1) + 8L * op.attributes().size();
   }
 
   /** Types and attributes only, all addresses null but marked present: enough to ask whether a kernel takes them. */
-  static void describe(MemorySegment args, Op op, List<@Nullable TensorType> in, TensorType out) {
+  public static void describe(
+      MemorySegment args, Op op, List<@Nullable TensorType> in, TensorType out) {
     for (int i = 0; i < in.size(); i++) {
       TensorType t = in.get(i);
       if (t != null) {
@@ -36,7 +38,14 @@ final class Args {
     attributes(args, op);
   }
 
-  static void tensor(MemorySegment args, int index, TensorType type, long address, long live) {
+  /**
+   * The tensor at that place among inputs and output.
+   *
+   * @param address of its first element; 0 where it is absent
+   * @param live address of the number of rows that count; 0 if all do
+   */
+  public static void tensor(
+      MemorySegment args, int index, TensorType type, long address, long live) {
     long at = (long) index * TENSOR_BYTES;
     Shape shape = type.shape();
     args.set(JAVA_LONG, at, address);
@@ -48,7 +57,8 @@ final class Args {
     }
   }
 
-  static void attributes(MemorySegment args, Op op) {
+  /** The op's own numbers, behind the tensors. */
+  public static void attributes(MemorySegment args, Op op) {
     long at = (long) TENSOR_BYTES * (op.inputs().size() + 1);
     for (Number n : op.attributes()) {
       if (n instanceof Double d) {

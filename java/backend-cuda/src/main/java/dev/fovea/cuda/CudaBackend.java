@@ -1,0 +1,77 @@
+package dev.fovea.cuda;
+
+import dev.fovea.backend.Backend;
+import dev.fovea.backend.Device;
+import dev.fovea.backend.DeviceOptions;
+import dev.fovea.binding.NativeLibrary;
+import dev.fovea.error.BackendException;
+import dev.fovea.error.InputException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Runs programs on NVIDIA GPUs of compute capability 8.0 and up. The first device; {@code CUDA_VISIBLE_DEVICES} says which that is. */
+public final class CudaBackend implements Backend {
+  private static final List<String> CAPABILITIES = List.of("80", "86", "89", "90", "100", "120");
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public @Nullable String unavailable() {
+    if (!NativeLibrary.exists(CudaBackend.class, "fovea_cuda")) {
+      return "this build has no CUDA kernels: it was made without nvcc 12.8 or newer, or not on Linux";
+    }
+    if (!Library.driverIsThere()) {
+      return "no NVIDIA driver: libcuda.so.1 cannot be loaded";
+    }
+    try {
+      Library.real();
+      return GpuDriver.problem();
+    } catch (BackendException e) {
+      return e.getMessage();
+    }
+  }
+
+  @Override
+  public List<String> notes() {
+    return unavailable() == null ? GpuDriver.notes() : List.of();
+  }
+
+  /**
+   * Opens the first GPU.
+   *
+   * @throws InputException if the options name an unknown compute capability
+   * @throws BackendException if this build has no CUDA kernels, or this machine no driver or no device that runs them
+   */
+  @Override
+  public Device open(DeviceOptions options) {
+    String problem = unavailable();
+    if (problem != null) {
+      throw new BackendException("the cuda backend cannot run: " + problem);
+    }
+    int most = options.tier() == null ? Integer.MAX_VALUE : capability(options.tier());
+    Driver driver = new GpuDriver(0);
+    try {
+      return new CudaDevice(
+          name(),
+          driver,
+          Library.real(),
+          Math.min(most, driver.capability()),
+          Boolean.getBoolean("fovea.cuda.eager"));
+    } catch (BackendException e) {
+      driver.close();
+      throw e;
+    }
+  }
+
+  /** A tier of this backend is a compute capability. */
+  static int capability(String tier) {
+    if (!CAPABILITIES.contains(tier)) {
+      throw new InputException(
+          "unknown compute capability '" + tier + "': expected one of " + CAPABILITIES);
+    }
+    return Integer.parseInt(tier);
+  }
+}

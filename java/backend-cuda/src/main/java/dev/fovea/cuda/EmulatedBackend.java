@@ -1,0 +1,54 @@
+package dev.fovea.cuda;
+
+import dev.fovea.backend.Backend;
+import dev.fovea.backend.Device;
+import dev.fovea.backend.DeviceOptions;
+import dev.fovea.binding.NativeLibrary;
+import dev.fovea.error.BackendException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs the cuda backend's kernels and launchers on the processor, thread by thread, holding them to a device's rules: for checking, on a
+ * machine without a GPU. {@code -Dfovea.emulator.seed=N} chooses another order of threads.
+ */
+public final class EmulatedBackend implements Backend {
+  /** Enough for kernels to divide their work, few enough to be quick. */
+  private static final int MULTIPROCESSORS = 8;
+
+  @Override
+  public String name() {
+    return "cuda-emulated";
+  }
+
+  @Override
+  public @Nullable String unavailable() {
+    if (!NativeLibrary.exists(EmulatedBackend.class, "fovea_cuda_emulated")
+        && System.getProperty("fovea.native.cuda-emulated") == null) {
+      return "this build has no emulator for " + NativeLibrary.system();
+    }
+    try {
+      Library.emulated();
+      return null;
+    } catch (BackendException e) {
+      return e.getMessage();
+    }
+  }
+
+  /**
+   * Opens the emulated device.
+   *
+   * @throws dev.fovea.error.InputException if the options name an unknown compute capability
+   * @throws BackendException if this build has no emulator
+   */
+  @Override
+  public Device open(DeviceOptions options) {
+    return open(options, Boolean.getBoolean("fovea.cuda.eager"));
+  }
+
+  static CudaDevice open(DeviceOptions options, boolean eager) {
+    int capability = options.tier() == null ? 90 : CudaBackend.capability(options.tier());
+    Driver driver =
+        new EmulatorDriver(Long.getLong("fovea.emulator.seed", 1), capability, MULTIPROCESSORS);
+    return new CudaDevice("cuda-emulated", driver, Library.emulated(), capability, eager);
+  }
+}

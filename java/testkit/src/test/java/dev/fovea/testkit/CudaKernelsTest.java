@@ -1,0 +1,33 @@
+package dev.fovea.testkit;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import dev.fovea.backend.Backend;
+import dev.fovea.backend.Device;
+import dev.fovea.backend.DeviceOptions;
+import dev.fovea.op.Op;
+import dev.fovea.op.Ops;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** Every CUDA kernel through the harness, on the emulated device: all but the cases of real size, which would take minutes there. */
+class CudaKernelsTest {
+
+  @TestFactory
+  Stream<DynamicTest> agreeWithTheDefinitions() {
+    return Ops.all().stream().map(op -> dynamicTest(op.name(), () -> check(op)));
+  }
+
+  private static void check(Op op) {
+    try (Device device = Backend.named("cuda-emulated").open(DeviceOptions.DEFAULT)) {
+      CheckReport report = CheckReport.small(device, op.name());
+      assertEquals(
+          java.util.List.of(), report.failures().stream().map(CheckReport::line).toList());
+      assertTrue(
+          report.passed() || Ops.FUSED.contains(op), () -> String.join("\n", report.summary()));
+    }
+  }
+}
