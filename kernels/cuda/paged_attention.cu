@@ -9,9 +9,9 @@
 // at once; every group of lanes goes on with a softmax of its own and they are joined in the end, lanes by shuffles, warps in
 // shared memory, parts by the block that arrives last, in the parts' order, whoever that is. Grid (16, groups of query heads,
 // rows), 128 threads: the same for every context, blocks without a part leave at once; up to 1024 keys a part has 64, then 128
-// and so on. Traffic: keys and values once, 2 Dh/width bytes of partial sums a 64th of that. Expected, not measured: 80 % of
-// the read ceiling from 2048 keys and 4 rows on; one row, 700 keys, 32 heads of 128 in binary16: 352 blocks, 11.5 MB, bound by
-// latency, 5 us. Wins for 1 to 16 rows.
+// and so on. Traffic: keys and values once, partial sums written and read once, a 32nd of that in binary16. Expected, not
+// measured: 80 % of the read ceiling from 2048 keys and 4 rows on; one row, 700 keys, 32 heads of 128 in binary16: 352 blocks,
+// 11.5 MB, bound by latency, 5 us. Wins for 1 to 16 rows. _odd: for tensors that do not start on 16 bytes, same bits.
 //
 // paged_attention_f16__mma_<width>. For prefill. Idea: tiles of 64 query rows (16 a warp) and 64 keys on matrix units, keys and
 // values through a double buffer straight from the pages, the page table read one tile ahead; see attention_tiles.cuh. Rows
@@ -440,7 +440,6 @@ FOVEA_KERNEL(paged_attention_f16__plain, PagedAttentionParams, 128) {
   plain<uint16_t>(p, shared[0]);
 }
 
-// _odd: for tensors that do not start on 16 bytes.
 #define SPLIT(name, T, W, Q, ALIGNED)                            \
   FOVEA_KERNEL_BLOCKS(name, SplitParams, 128, (Q > 1 ? 3 : 4)) { \
     using Shared = SplitShared<W, Q>;                            \

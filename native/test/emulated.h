@@ -96,6 +96,10 @@ class Device {
       scratch_ = allocate(bytes);
       scratch_bytes_ = bytes;
       fovea_emulator_fill(scratch_, 0, bytes);
+      // Behind the counters, see launch.h, kernels of other ops may have left anything: here, NaN.
+      if (bytes > COUNTER_BYTES)
+        fovea_emulator_fill(static_cast<uint8_t *>(scratch_) + COUNTER_BYTES, 0xff,
+                            bytes - COUNTER_BYTES);
     }
     fovea_cuda_step step{line, args};
     int32_t failed = 0;
@@ -110,6 +114,7 @@ class Device {
   }
 
  private:
+  static constexpr int64_t COUNTER_BYTES = 64 * 1024;
   fovea_cuda *cuda_ = nullptr;
   void *error_ = nullptr;
   void *scratch_ = nullptr;
