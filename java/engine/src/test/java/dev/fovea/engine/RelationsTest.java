@@ -119,7 +119,7 @@ class RelationsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "cpu"})
+  @ValueSource(strings = {"reference", "cpu", "cuda-emulated"})
   void sharedPagesEqualPrivatePages(String backend) {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named(backend).open(new DeviceOptions(2, null));
@@ -281,7 +281,7 @@ class RelationsTest {
   @ValueSource(strings = {"f16", "bf16", "q8_0", "q4_0"})
   void storedBlocksEqualDequantizedWeights(String type) {
     List<float[]> rows = new ArrayList<>();
-    for (String backend : new String[] {"reference", "cpu"}) {
+    for (String backend : new String[] {"reference", "cpu", "cuda-emulated"}) {
       try (Arena arena = Arena.ofShared();
           Device device = Backend.named(backend).open(new DeviceOptions(2, null));
           Generator generator = new Generator(
@@ -304,6 +304,12 @@ class RelationsTest {
           rows.get(1)[i],
           type.equals("f16") ? CLOSE : 16 * 0x1p-8 * largest,
           type + " logit " + i);
+      // Matrix units take binary16 activations for binary16 weights: 2⁻¹¹.
+      assertEquals(
+          rows.get(0)[i],
+          rows.get(2)[i],
+          16 * (type.equals("f16") ? 0x1p-10 : 0x1p-8) * largest,
+          type + " logit " + i + " of cuda");
     }
   }
 
@@ -374,7 +380,7 @@ class RelationsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "cpu"})
+  @ValueSource(strings = {"reference", "cpu", "cuda-emulated"})
   void batchOfTwoEqualsTwoBatchesOfOne(String backend) {
     int[] first = {5, 6, 7, 8, 9, 10};
     int[] second = {50, 40, 30, 20, 10, 0};
