@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>{@code -Dfovea.native.cuda=FILE} and {@code -Dfovea.native.cuda-emulated=FILE} load other files.
  */
-@SuppressWarnings("restricted") // with Emulator, the classes that bind native code
+@SuppressWarnings("restricted") // the one class that binds native code
 final class Library {
   /** {@code fovea_cuda_module}: name, image, bytes. */
   private static final int MODULE_BYTES = 24;
@@ -138,7 +138,7 @@ final class Library {
     return Emulated.LOADED.get();
   }
 
-  /** Whether a library of that name is the caller's machine's own: files of other systems are found without it. */
+  /** Whether this machine has NVIDIA's driver. */
   static boolean driverIsThere() {
     try {
       SymbolLookup.libraryLookup("libcuda.so.1", Arena.global());
