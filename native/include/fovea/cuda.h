@@ -56,6 +56,12 @@ int32_t fovea_cuda_open(const fovea_cuda_module *modules, int32_t count, void *e
                         fovea_cuda **out, char *message, int32_t message_bytes);
 void fovea_cuda_close(fovea_cuda *cuda);
 
+/*
+ * Whether launches from now on may start while the one before still runs (programmatic dependent launch). At first they do
+ * where the device can; results do not depend on it.
+ */
+void fovea_cuda_overlap(fovea_cuda *cuda, int32_t allowed);
+
 /* Why this kernel cannot take these arguments on this device (dims and types are looked at, data is not); NULL: it can. */
 const char *fovea_cuda_rejects(const fovea_cuda *cuda, int32_t index, const void *args);
 

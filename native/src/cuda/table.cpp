@@ -105,7 +105,8 @@ struct Context {
   std::vector<CUmodule> loaded;
   std::vector<CUfunction> functions;  // by FunctionLine::index
   // Whether kernels may start before the one ahead of them has ended: only code built for 9.0 knows how to wait.
-  bool overlap = false;
+  bool overlap = false;  // can
+  bool overlap_allowed = true;
 
   ~Context() {
     for (CUmodule module : loaded) driver->ModuleUnload(module);
@@ -248,7 +249,7 @@ void Launch::enqueue(const FunctionLine &function, Grid grid, int threads, int s
     return fail(FOVEA_E_ARGUMENT, "more shared memory than the kernel or the device has");
   CUlaunchAttribute attributes[2]{};
   unsigned count = 0;
-  if (options.overlap && context_.overlap) {
+  if (options.overlap && context_.overlap && context_.overlap_allowed) {
     attributes[count].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     attributes[count++].value.programmaticStreamSerializationAllowed = 1;
   }
@@ -357,6 +358,10 @@ FOVEA_EXPORT int32_t fovea_cuda_open(const fovea_cuda_module *images, int32_t co
 }
 
 FOVEA_EXPORT void fovea_cuda_close(fovea_cuda *cuda) { delete cuda; }
+
+FOVEA_EXPORT void fovea_cuda_overlap(fovea_cuda *cuda, int32_t allowed) {
+  if (cuda) cuda->overlap_allowed = allowed != 0;
+}
 
 FOVEA_EXPORT const char *fovea_cuda_rejects(const fovea_cuda *cuda, int32_t index,
                                             const void *args) {

@@ -55,11 +55,7 @@ public final class CudaBackend implements Backend {
     Driver driver = new GpuDriver(0);
     try {
       return new CudaDevice(
-          name(),
-          driver,
-          Library.real(),
-          Math.min(most, driver.capability()),
-          Boolean.getBoolean("fovea.cuda.eager"));
+          name(), driver, Library.real(), Math.min(most, driver.capability()), Switches.given());
     } catch (BackendException e) {
       driver.close();
       throw e;

@@ -57,7 +57,7 @@ final class CudaDevice implements Device {
   private final Driver driver;
   private final Library library;
   private final int capability;
-  private final boolean eager;
+  private final Switches switches;
   private final List<CudaKernel> kernels = new ArrayList<>();
   private final Stage[] stages = new Stage[2];
   private final Driver.Place error;
@@ -75,14 +75,14 @@ final class CudaDevice implements Device {
    * Takes over a driver, which is closed with the device.
    *
    * @param capability kernels that need more are not used
-   * @param eager every step is launched in every run, in place of a graph
+   * @param switches how programs run
    */
-  CudaDevice(String name, Driver driver, Library library, int capability, boolean eager) {
+  CudaDevice(String name, Driver driver, Library library, int capability, Switches switches) {
     this.name = name;
     this.driver = driver;
     this.library = library;
     this.capability = capability;
-    this.eager = eager;
+    this.switches = switches;
     driver.enter();
     for (Library.Entry e : library.kernels()) {
       kernels.add(new CudaKernel(e));
@@ -97,6 +97,7 @@ final class CudaDevice implements Device {
     driver.zero(error, 256);
     driver.synchronize();
     context = library.open(error.address());
+    library.overlap(context, switches.overlap());
   }
 
   /** The driver, current on this thread; throws once closed. */
@@ -120,8 +121,8 @@ final class CudaDevice implements Device {
     return driver.asynchronous();
   }
 
-  boolean eager() {
-    return eager;
+  Switches switches() {
+    return switches;
   }
 
   /** Buffers and executables that were not closed yet. */

@@ -282,13 +282,13 @@ final class CudaExecutable implements Executable {
   @Override
   public void run() {
     Driver d = open();
-    if (device.eager()) {
-      enqueue(d);
-    } else {
+    if (device.switches().graphs()) {
       if (graph == null) {
         graph = capture(d);
       }
       d.launch(graph);
+    } else {
+      enqueue(d);
     }
     device.ran(this);
   }

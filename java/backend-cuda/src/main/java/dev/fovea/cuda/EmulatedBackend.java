@@ -42,13 +42,13 @@ public final class EmulatedBackend implements Backend {
    */
   @Override
   public Device open(DeviceOptions options) {
-    return open(options, Boolean.getBoolean("fovea.cuda.eager"));
+    return open(options, Switches.given());
   }
 
-  static CudaDevice open(DeviceOptions options, boolean eager) {
+  static CudaDevice open(DeviceOptions options, Switches switches) {
     int capability = options.tier() == null ? 90 : CudaBackend.capability(options.tier());
     Driver driver =
         new EmulatorDriver(Long.getLong("fovea.emulator.seed", 1), capability, MULTIPROCESSORS);
-    return new CudaDevice("cuda-emulated", driver, Library.emulated(), capability, eager);
+    return new CudaDevice("cuda-emulated", driver, Library.emulated(), capability, switches);
   }
 }

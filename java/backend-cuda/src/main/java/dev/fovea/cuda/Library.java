@@ -46,6 +46,7 @@ final class Library {
   private final MethodHandle kernelAt;
   private final MethodHandle open;
   private final MethodHandle close;
+  private final MethodHandle overlap;
   private final MethodHandle rejects;
   private final MethodHandle scratchBytes;
   private final MethodHandle enqueue;
@@ -71,6 +72,7 @@ final class Library {
     open = bind(
         "fovea_cuda_open", status(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT));
     close = bind("fovea_cuda_close", FunctionDescriptor.ofVoid(JAVA_LONG));
+    overlap = bind("fovea_cuda_overlap", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_INT));
     rejects =
         bind("fovea_cuda_rejects", FunctionDescriptor.of(ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG));
     scratchBytes = bind(
@@ -223,6 +225,14 @@ final class Library {
   void close(long cuda) {
     try {
       close.invokeExact(cuda);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  void overlap(long cuda, boolean allowed) {
+    try {
+      overlap.invokeExact(cuda, allowed ? 1 : 0);
     } catch (Throwable e) {
       throw unexpected(e);
     }

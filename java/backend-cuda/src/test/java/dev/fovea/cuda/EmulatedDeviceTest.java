@@ -40,7 +40,7 @@ class EmulatedDeviceTest {
   private static final int WIDTH = 40;
 
   private static CudaDevice open(boolean eager) {
-    return EmulatedBackend.open(DeviceOptions.DEFAULT, eager);
+    return EmulatedBackend.open(DeviceOptions.DEFAULT, new Switches(!eager, true));
   }
 
   /** y = norm(x + x) + x, and a position that moves on with every run. */
@@ -64,10 +64,10 @@ class EmulatedDeviceTest {
   }
 
   /** Outputs of a series of runs with other inputs and numbers of live rows. */
-  private static List<byte[]> series(boolean eager) {
+  private static List<byte[]> series(Switches switches) {
     List<byte[]> results = new ArrayList<>();
     try (Arena arena = Arena.ofConfined();
-        CudaDevice device = open(eager)) {
+        CudaDevice device = EmulatedBackend.open(DeviceOptions.DEFAULT, switches)) {
       Buffer g = device.constant(TensorType.f32(Shape.of(Axis.D, WIDTH)), numbers(arena, WIDTH, 1));
       Buffer pos = device.allocate(new TensorType(DType.I32, Shape.of(Axis.R, 1)));
       Executable exe = device.compile(program(), Map.of("g", g, "pos", pos));
@@ -91,11 +91,13 @@ class EmulatedDeviceTest {
   }
 
   @Test
-  void capturedIsEagerBitForBit() {
-    List<byte[]> captured = series(false);
-    List<byte[]> eager = series(true);
+  void capturedIsEagerBitForBitWithOverlapAndWithout() {
+    List<byte[]> captured = series(new Switches(true, true));
+    List<byte[]> eager = series(new Switches(false, true));
+    List<byte[]> apart = series(new Switches(true, false));
     for (int i = 0; i < eager.size(); i++) {
       assertArrayEquals(eager.get(i), captured.get(i), "run " + i);
+      assertArrayEquals(apart.get(i), captured.get(i), "run " + i + " without overlap");
     }
     assertTrue(!java.util.Arrays.equals(eager.get(0), eager.get(4)), "every run gives the same");
   }

@@ -179,11 +179,15 @@ class RelationsTest {
   private record Answered(List<Integer> tokens, float[] logits, int cached) {}
 
   private static Answered answer(Generator generator, Prompt prompt) {
-    try (Decoding d = generator.begin(prompt, Sampling.GREEDY, 8)) {
+    return answer(generator, prompt, 8);
+  }
+
+  private static Answered answer(Generator generator, Prompt prompt, int tokensWanted) {
+    try (Decoding d = generator.begin(prompt, Sampling.GREEDY, tokensWanted)) {
       assertTrue(d.prefill(() -> false));
       float[] logits = row(d.logits());
       List<Integer> tokens = new ArrayList<>();
-      for (int i = 0; i < 8; i++) {
+      for (int i = 0; i < tokensWanted; i++) {
         tokens.add(d.next());
       }
       return new Answered(tokens, logits, d.cached());
@@ -209,6 +213,23 @@ class RelationsTest {
       int alone = found.get(i)[0];
       assertArrayEquals(new int[] {alone, alone, alone}, found.get(3 + i));
     }
+  }
+
+  /** Greedy, a picture in the prompt, weights and cache in binary32, so that no rounding of activations can part them. */
+  @Test
+  void emulatedDeviceWritesWhatTheProcessorWrites() {
+    List<Answered> found = new ArrayList<>();
+    for (String backend : new String[] {"cpu", "cuda-emulated"}) {
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named(backend).open(new DeviceOptions(0, null));
+          Generator generator = generator(device, arena, 32)) {
+        Features seen = picture(generator.runner(), arena, 5);
+        found.add(answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)), 64));
+      }
+    }
+    assertEquals(64, found.get(0).tokens().size());
+    assertEquals(found.get(0).tokens(), found.get(1).tokens());
+    assertClose(found.get(0).logits(), found.get(1).logits(), "the prompt's last");
   }
 
   /** Greedy and drawn; up to the context's end, where no step may begin that has no room. */
