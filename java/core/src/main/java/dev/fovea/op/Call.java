@@ -21,19 +21,43 @@ public final class Call {
   /** Half of binary16's smallest step, as a share of the largest number where that has been scaled into [1, 2). */
   public static final double HALF_TINY = 0x1p-25;
 
+  /**
+   * Where numbers go.
+   *
+   * @param type of the output, or of a state
+   * @param values where the numbers go; a state's own numbers
+   * @param bounds as long as {@code values}
+   */
+  @SuppressWarnings("ArrayRecordComponent") // written to, never compared
+  public record Target(TensorType type, double[] values, double[] bounds) {
+    void put(int i, double value, double bound) {
+      values[i] = round(type.dtype(), value);
+      bounds[i] = bound;
+    }
+  }
+
   private final List<@Nullable TensorType> types;
   private final List<double @Nullable []> in;
   private final List<double @Nullable []> errors;
-  private final TensorType outType;
-  private final double[] out;
-  private final double[] bounds;
+  private final List<Target> targets;
 
   /**
    * @param in decoded inputs, null where absent
    * @param errors bounds on the inputs' errors, null where exact
-   * @param out where the output goes; for an op that writes state, the state itself
-   * @param bounds as long as {@code out}
+   * @param targets the output (the state itself, where that is the output), then each state in {@link Op#writes}
    */
+  public Call(
+      List<@Nullable TensorType> types,
+      List<double @Nullable []> in,
+      List<double @Nullable []> errors,
+      List<Target> targets) {
+    this.types = types;
+    this.in = in;
+    this.errors = errors;
+    this.targets = targets;
+  }
+
+  /** A run that writes its output alone. */
   public Call(
       List<@Nullable TensorType> types,
       List<double @Nullable []> in,
@@ -41,12 +65,7 @@ public final class Call {
       TensorType outType,
       double[] out,
       double[] bounds) {
-    this.types = types;
-    this.in = in;
-    this.errors = errors;
-    this.outType = outType;
-    this.out = out;
-    this.bounds = bounds;
+    this(types, in, errors, List.of(new Target(outType, out, bounds)));
   }
 
   public boolean has(int i) {
@@ -80,13 +99,17 @@ public final class Call {
   }
 
   public TensorType outType() {
-    return outType;
+    return targets.getFirst().type();
   }
 
   /** Sets an output element, rounded to the output's type, and the error allowed for it. */
   public void put(int i, double value, double bound) {
-    out[i] = round(outType.dtype(), value);
-    bounds[i] = bound;
+    targets.getFirst().put(i, value, bound);
+  }
+
+  /** Sets an element of the n-th state in {@link Op#writes}, likewise. */
+  public void write(int n, int i, double value, double bound) {
+    targets.get(1 + n).put(i, value, bound);
   }
 
   /** γ(n) = n·u: the relative error of a sum of n terms in binary32, in any order, to first order. Higham 2002, section 4.2. */

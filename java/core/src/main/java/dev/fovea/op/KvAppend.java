@@ -1,5 +1,6 @@
 package dev.fovea.op;
 
+import static dev.fovea.op.Call.HALF;
 import static dev.fovea.tensor.Axis.B;
 import static dev.fovea.tensor.Axis.DH;
 import static dev.fovea.tensor.Axis.KH;
@@ -69,13 +70,18 @@ public record KvAppend() implements Op {
       int page = (int) c.in(4)[seq * tableWidth + pos / places];
       for (int h = 0; h < heads; h++) {
         for (int i = 0; i < width; i++) {
-          c.put(
-              ((page * heads + h) * places + pos % places) * width + i,
-              x[(t * heads + h) * width + i],
-              0); // exact but for the type
+          int from = (t * heads + h) * width + i;
+          int to = ((page * heads + h) * places + pos % places) * width + i;
+          c.put(to, x[from], error(c.type(0).dtype(), x[from], c.error(1, from)));
         }
       }
     }
+  }
+
+  /** Exact but for the type; where x is only known to within an error, both ends of it are rounded. */
+  private static double error(DType cache, double x, double error) {
+    double rounding = cache == DType.F16 ? (Math.abs(x) + error) * HALF + 0x1p-25 : 0;
+    return error == 0 ? 0 : error + 2 * rounding;
   }
 
   @Override

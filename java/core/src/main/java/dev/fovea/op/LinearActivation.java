@@ -27,14 +27,14 @@ sealed interface LinearActivation extends FusedOp permits LinearGelu, LinearQuic
   }
 
   @Override
-  default Value expand(List<@Nullable Value> in) {
+  default List<Value> expand(List<@Nullable Value> in) {
     Value x = FusedOp.present(in, 0);
     Value w = FusedOp.present(in, 1);
-    return activate(x.linear(w, in.get(2)));
+    return List.of(activate(x.linear(w, in.get(2))));
   }
 
   @Override
-  default @Nullable List<@Nullable Value> match(Node last, Uses uses) {
+  default @Nullable Match match(Node last, Uses uses) {
     if (!activates(last.op())) {
       return null;
     }
@@ -42,7 +42,7 @@ sealed interface LinearActivation extends FusedOp permits LinearGelu, LinearQuic
     if (linear == null || !(linear.op() instanceof Linear)) {
       return null;
     }
-    return linear.inputs();
+    return new Match(this, linear.inputs(), List.of(last.out()));
   }
 
   @Override

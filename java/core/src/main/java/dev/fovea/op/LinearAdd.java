@@ -30,14 +30,14 @@ public record LinearAdd() implements FusedOp {
   }
 
   @Override
-  public Value expand(List<@Nullable Value> in) {
+  public List<Value> expand(List<@Nullable Value> in) {
     Value x = FusedOp.present(in, 0);
     Value w = FusedOp.present(in, 1);
-    return FusedOp.present(in, 3).plus(x.linear(w, in.get(2)));
+    return List.of(FusedOp.present(in, 3).plus(x.linear(w, in.get(2))));
   }
 
   @Override
-  public @Nullable List<@Nullable Value> match(Node last, Uses uses) {
+  public @Nullable Match match(Node last, Uses uses) {
     if (!(last.op() instanceof Add)) {
       return null;
     }
@@ -45,7 +45,10 @@ public record LinearAdd() implements FusedOp {
     if (linear == null || !(linear.op() instanceof Linear)) {
       return null;
     }
-    return Arrays.asList(linear.in(0), linear.in(1), linear.inputs().get(2), last.in(0));
+    return new Match(
+        this,
+        Arrays.asList(linear.in(0), linear.in(1), linear.inputs().get(2), last.in(0)),
+        List.of(last.out()));
   }
 
   @Override

@@ -6,8 +6,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One operation on tensors with one output. An instance is a small record of the op's attributes; the file that declares it is the
- * whole contract: shapes, definition, allowed error, cost, cases.
+ * One operation on tensors with one output, which may write states among its inputs beside it. An instance is a small record of the
+ * op's attributes; the file that declares it is the whole contract: shapes, definition, allowed error, cost, cases.
  */
 public interface Op {
 
@@ -36,6 +36,11 @@ public interface Op {
   /** The input that the output is (same memory, always), or −1: state that is written, and views. */
   default int aliasOf() {
     return -1;
+  }
+
+  /** Inputs whose memory a run changes beside making the output: states, which their readers find changed. */
+  default List<Integer> writes() {
+    return List.of();
   }
 
   /** Arithmetic of one run. */

@@ -28,8 +28,13 @@ public final class Ops {
       new Advance());
 
   /** Ops that stand for a composition of plain ones, most specific first. */
-  public static final List<FusedOp> FUSED =
-      List.of(new SwiGlu(), new LinearAdd(), new LinearQuickGelu(), new LinearGelu());
+  public static final List<FusedOp> FUSED = List.of(
+      new NormQkv(1e-5, 1e4, 1, false),
+      new NormSwiGlu(1e-5),
+      new SwiGlu(),
+      new LinearAdd(),
+      new LinearQuickGelu(),
+      new LinearGelu());
 
   private Ops() {}
 

@@ -47,12 +47,19 @@ public record RmsNorm(double eps) implements Op {
         sum += x[row + i] * x[row + i];
       }
       double scale = 1 / Math.sqrt(sum / width + eps);
+      double moved = 0; // the mean of squares, by errors of x
+      for (int i = 0; i < width; i++) {
+        moved += 2 * Math.abs(x[row + i]) * c.error(0, row + i) / width;
+      }
       for (int i = 0; i < width; i++) {
         double y = x[row + i] * scale * g[i];
         // The sum of squares has relative error γ(width), its mean and the sum with ε 2u more; the
         // root halves that; root, division and two products add 4u, the definition's own rounding
         // u.
-        c.put(row + i, y, (gamma(width + 2) / 2 + gamma(5)) * Math.abs(y));
+        double bound = (gamma(width + 2) / 2 + gamma(5)) * Math.abs(y);
+        double passed =
+            scale * Math.abs(g[i]) * c.error(0, row + i) + Math.abs(y) * scale * scale * moved / 2;
+        c.put(row + i, y, bound + passed);
       }
     }
   }

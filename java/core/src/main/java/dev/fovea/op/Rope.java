@@ -60,8 +60,12 @@ public record Rope(double theta, double scale, boolean neighbours) implements Op
           // The angle may be a binary32 number (4u for power and product); sine, cosine and the two
           // products add a few units.
           double bound = (Math.abs(a) + Math.abs(b)) * (4 * U * Math.abs(angle) + 0x1p-21);
-          c.put(first, a * Math.cos(angle) - b * Math.sin(angle), bound);
-          c.put(second, b * Math.cos(angle) + a * Math.sin(angle), bound);
+          double cos = Math.cos(angle);
+          double sin = Math.sin(angle);
+          double aError = c.error(0, first);
+          double bError = c.error(0, second);
+          c.put(first, a * cos - b * sin, bound + Math.abs(cos) * aError + Math.abs(sin) * bError);
+          c.put(second, b * cos + a * sin, bound + Math.abs(cos) * bError + Math.abs(sin) * aError);
         }
       }
     }

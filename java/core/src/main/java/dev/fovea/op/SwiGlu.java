@@ -4,7 +4,7 @@ import dev.fovea.program.Node;
 import dev.fovea.program.Uses;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.TensorType;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -28,13 +28,20 @@ public record SwiGlu() implements FusedOp {
   }
 
   @Override
-  public Value expand(List<@Nullable Value> in) {
+  public List<Value> expand(List<@Nullable Value> in) {
     Value x = FusedOp.present(in, 0);
-    return x.linear(FusedOp.present(in, 1), null).siluMul(x.linear(FusedOp.present(in, 2), null));
+    return List.of(
+        x.linear(FusedOp.present(in, 1), null).siluMul(x.linear(FusedOp.present(in, 2), null)));
   }
 
   @Override
-  public @Nullable List<@Nullable Value> match(Node last, Uses uses) {
+  public @Nullable Match match(Node last, Uses uses) {
+    List<Value> in = maps(last, uses);
+    return in == null ? null : new Match(this, new ArrayList<>(in), List.of(last.out()));
+  }
+
+  /** x, gate and up of a gate that ends in {@code last}; null if there is none. */
+  static @Nullable List<Value> maps(Node last, Uses uses) {
     if (!(last.op() instanceof SiluMul)) {
       return null;
     }
@@ -49,7 +56,7 @@ public record SwiGlu() implements FusedOp {
     boolean plain = gate.inputs().get(2) == null && up.inputs().get(2) == null;
     boolean same =
         gate.in(0).equals(up.in(0)) && gate.in(1).type().equals(up.in(1).type());
-    return plain && same ? Arrays.asList(gate.in(0), gate.in(1), up.in(1)) : null;
+    return plain && same ? List.of(gate.in(0), gate.in(1), up.in(1)) : null;
   }
 
   @Override

@@ -3,12 +3,14 @@ package dev.fovea.program;
 import dev.fovea.op.FusedOp;
 import dev.fovea.op.Op;
 import dev.fovea.op.Operands;
+import dev.fovea.op.View;
 import dev.fovea.tensor.TensorType;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -21,52 +23,136 @@ public final class Fuse {
     boolean runs(Op op, List<@Nullable TensorType> in, TensorType out);
   }
 
-  private Fuse() {}
+  private final Program program;
+  private final Map<Node, Integer> order = new HashMap<>();
+  /** Fused ops, by the last of the nodes each replaces: there it stands. */
+  private final Map<Node, FusedOp.Match> matches = new HashMap<>();
+  /** The other nodes they replace. */
+  private final Set<Node> swallowed = new HashSet<>();
+
+  private Fuse(Program program) {
+    this.program = program;
+    for (Node node : program.nodes()) {
+      order.put(node, order.size());
+    }
+  }
 
   /** The same computation with every supported match of {@code candidates} replaced; the first candidate that matches wins. */
   public static Program apply(Program program, List<FusedOp> candidates, Support support) {
     Uses uses = new Uses(program);
-    Map<Node, Match> matches = new HashMap<>();
-    Set<Node> swallowed = new HashSet<>();
+    Fuse fuse = new Fuse(program);
     for (Node node : program.nodes()) {
       for (FusedOp fused : candidates) {
-        List<@Nullable Value> in = fused.match(node, uses);
-        if (in == null || !runs(fused, in, support)) {
-          continue;
+        FusedOp.Match match = fused.match(node, uses);
+        if (match != null && fits(match, support) && fuse.replace(match, uses)) {
+          break;
         }
-        matches.put(node, new Match(fused, in));
-        swallow(node, new HashSet<>(in), swallowed);
-        break;
       }
     }
-    return rebuild(program, matches, swallowed);
+    return fuse.rebuild();
   }
 
-  private record Match(FusedOp op, List<@Nullable Value> in) {}
-
-  private static boolean runs(FusedOp op, List<@Nullable Value> in, Support support) {
+  /** Whether the op makes what it replaces, and the target has a kernel. */
+  private static boolean fits(FusedOp.Match match, Support support) {
     List<@Nullable TensorType> types = new ArrayList<>();
-    for (Value v : in) {
+    for (Value v : match.in()) {
       types.add(v == null ? null : v.type());
     }
-    return support.runs(op, types, op.infer(new Operands(op, types)));
+    TensorType out = match.op().infer(new Operands(match.op(), types));
+    TensorType replaced = match.replaced().getFirst().type();
+    return out.dtype() == replaced.dtype()
+        && out.shape().sameSizes(replaced.shape())
+        && support.runs(match.op(), types, out);
   }
 
-  /** Everything between the match's inputs and its last node disappears. */
-  private static void swallow(Node node, Set<@Nullable Value> stop, Set<Node> swallowed) {
-    for (Value v : node.inputs()) {
-      if (v == null || stop.contains(v)) {
+  /** Takes a match in unless its nodes cannot be moved to where the last of them stands. */
+  private boolean replace(FusedOp.Match match, Uses uses) {
+    Set<Node> nodes = new HashSet<>();
+    for (Value v : match.replaced()) {
+      collect(v, new HashSet<>(match.in()), nodes);
+    }
+    int first = program.nodes().size();
+    int last = -1;
+    for (Node n : nodes) {
+      if (swallowed.contains(n) || matches.containsKey(n)) {
+        return false;
+      }
+      first = Math.min(first, at(n));
+      last = Math.max(last, at(n));
+    }
+    Node end = program.nodes().get(last);
+    if (!hides(match, nodes, uses)) {
+      return false;
+    }
+    Set<Value> read = new HashSet<>();
+    for (Value v : match.in()) {
+      if (v != null) {
+        read.add(root(v));
+      }
+    }
+    Set<Value> written = new HashSet<>();
+    for (int i : match.op().writes()) {
+      written.add(root(Objects.requireNonNull(match.in().get(i))));
+    }
+    // Nobody in between may read what is now made later, or change what is now read later.
+    for (Node between : program.nodes().subList(first, last)) {
+      if (nodes.contains(between)) {
         continue;
       }
-      Node producer = v.producer();
-      if (producer != null) {
-        swallowed.add(producer);
-        swallow(producer, stop, swallowed);
+      for (Value v : between.inputs()) {
+        if (v != null && (match.replaced().contains(v) || written.contains(root(v)))) {
+          return false;
+        }
+      }
+      for (Value v : between.made()) {
+        if (v.alias() != null && !(between.op() instanceof View) && read.contains(root(v))) {
+          return false;
+        }
+      }
+    }
+    nodes.remove(end);
+    swallowed.addAll(nodes);
+    matches.put(end, match);
+    return true;
+  }
+
+  /** Whether nobody else reads what is made on the way. */
+  private static boolean hides(FusedOp.Match match, Set<Node> nodes, Uses uses) {
+    for (Node node : nodes) {
+      for (Value v : node.made()) {
+        if (!match.replaced().contains(v)
+            && (uses.of(v) != uses.readers(v).size() || !nodes.containsAll(uses.readers(v)))) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** The nodes between a match's inputs and v. */
+  private static void collect(Value v, Set<@Nullable Value> stop, Set<Node> nodes) {
+    Node producer = v.producer();
+    if (producer == null || stop.contains(v) || !nodes.add(producer)) {
+      return;
+    }
+    for (Value in : producer.inputs()) {
+      if (in != null) {
+        collect(in, stop, nodes);
       }
     }
   }
 
-  private static Program rebuild(Program program, Map<Node, Match> matches, Set<Node> swallowed) {
+  private int at(Node node) {
+    return order.getOrDefault(node, -1);
+  }
+
+  /** The value whose memory v is. */
+  private static Value root(Value v) {
+    Value alias = v.alias();
+    return alias == null ? v : root(alias);
+  }
+
+  private Program rebuild() {
     Trace trace = new Trace(program.name());
     Map<Value, Value> moved = new HashMap<>();
     for (Value v : program.sources()) {
@@ -76,12 +162,17 @@ public final class Fuse {
       if (swallowed.contains(node)) {
         continue;
       }
-      Match match = matches.get(node);
+      FusedOp.Match match = matches.get(node);
       List<@Nullable Value> in = new ArrayList<>();
       for (Value v : match == null ? node.inputs() : match.in()) {
         in.add(v == null ? null : moved.get(v));
       }
-      moved.put(node.out(), trace.apply(match == null ? node.op() : match.op(), in));
+      Op op = match == null ? node.op() : match.op();
+      List<Value> made = trace.record(op, in).made();
+      List<Value> replaced = match == null ? node.made() : match.replaced();
+      for (int i = 0; i < replaced.size(); i++) {
+        moved.put(replaced.get(i), made.get(i));
+      }
     }
     program.outputs().forEach((name, v) -> trace.output(name, moved.getOrDefault(v, v)));
     return trace.program();

@@ -12,14 +12,16 @@ public final class Node {
   private final Op op;
   private final List<@Nullable Value> inputs;
   private @Nullable Value out;
+  private List<Value> written = List.of();
 
   Node(Op op, List<@Nullable Value> inputs) {
     this.op = op;
     this.inputs = Collections.unmodifiableList(new ArrayList<>(inputs));
   }
 
-  void setOut(Value value) {
+  void setOut(Value value, List<Value> states) {
     out = value;
+    written = List.copyOf(states);
   }
 
   public Op op() {
@@ -46,6 +48,18 @@ public final class Node {
       throw new IllegalStateException("node without output");
     }
     return v;
+  }
+
+  /** The states in the op's {@link Op#writes} as they are after this node: read these, so as to come behind it. */
+  public List<Value> written() {
+    return written;
+  }
+
+  /** The output, then the states written. */
+  public List<Value> made() {
+    List<Value> made = new ArrayList<>(List.of(out()));
+    made.addAll(written);
+    return made;
   }
 
   public List<@Nullable TensorType> inputTypes() {

@@ -128,58 +128,58 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
           spots.put(v, new Spot(null, v, 0));
         }
       }
-      int[] lastUse = lastUses();
+      Map<Value, Integer> lastUse = lastUses();
       List<Node> nodes = program.nodes();
       for (int i = 0; i < nodes.size(); i++) {
-        Node node = nodes.get(i);
-        Spot spot = spotFor(node, i);
-        spots.put(node.out(), spot);
-        if (spot.storage() != null) {
-          spot.storage().lastUse = Math.max(spot.storage().lastUse, lastUse[i]);
+        for (Value v : nodes.get(i).made()) {
+          Spot spot = spotFor(v, nodes.get(i), i);
+          spots.put(v, spot);
+          if (spot.storage() != null) {
+            spot.storage().lastUse = Math.max(spot.storage().lastUse, lastUse.getOrDefault(v, i));
+          }
         }
       }
       assignOffsets();
     }
 
-    /** For each node, the last node that reads its output, directly; the end for outputs. */
-    private int[] lastUses() {
+    /** For each value that a node makes, the last node that reads it, itself or what looks at it; the end for outputs. */
+    private Map<Value, Integer> lastUses() {
       List<Node> nodes = program.nodes();
-      Map<Value, Integer> made = new HashMap<>();
-      int[] last = new int[nodes.size()];
+      Map<Value, Integer> last = new HashMap<>();
       for (int i = 0; i < nodes.size(); i++) {
-        made.put(nodes.get(i).out(), i);
-        last[i] = i;
+        for (Value v : nodes.get(i).made()) {
+          last.put(v, i);
+        }
         for (Value v : nodes.get(i).inputs()) {
-          if (v != null && made.containsKey(v)) {
-            last[made.get(v)] = i;
+          if (v != null && last.containsKey(v)) {
+            last.put(v, i);
           }
         }
       }
       for (Value v : program.outputs().values()) {
-        if (made.containsKey(v)) {
-          last[made.get(v)] = nodes.size();
+        if (last.containsKey(v)) {
+          last.put(v, nodes.size());
         }
       }
       // A view keeps what it looks at alive; views follow their source, so one pass backwards is
       // enough.
       for (int i = nodes.size() - 1; i >= 0; i--) {
-        int alias = nodes.get(i).op().aliasOf();
-        if (alias >= 0) {
-          Integer source = made.get(nodes.get(i).in(alias));
-          if (source != null) {
-            last[source] = Math.max(last[source], last[i]);
+        for (Value v : nodes.get(i).made()) {
+          Value source = v.alias();
+          if (source != null && last.containsKey(source)) {
+            last.merge(source, last.getOrDefault(v, i), Math::max);
           }
         }
       }
       return last;
     }
 
-    private Spot spotFor(Node node, int index) {
-      int alias = node.op().aliasOf();
-      if (alias >= 0) {
-        Spot of = spots.get(node.in(alias));
+    private Spot spotFor(Value v, Node node, int index) {
+      Value alias = v.alias();
+      if (alias != null) {
+        Spot of = spots.get(alias);
         if (of == null) {
-          throw new IllegalStateException("unplaced " + node.in(alias));
+          throw new IllegalStateException("unplaced " + alias);
         }
         long shift = node.op() instanceof View view
             ? view.from() * node.out().type().dtype().blockBytes()

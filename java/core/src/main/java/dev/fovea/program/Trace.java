@@ -46,8 +46,12 @@ public final class Trace {
     return apply(op, Arrays.asList(in));
   }
 
-  /** Records one node; the op's shape rule decides the output's type or refuses. */
+  /** Records one node; the op's shape rule decides the output's type or refuses. What it writes beside is told by {@link Node#written}. */
   public Value apply(Op op, List<@Nullable Value> in) {
+    return record(op, in).out();
+  }
+
+  Node record(Op op, List<@Nullable Value> in) {
     for (Value v : in) {
       if (v != null) {
         own(v);
@@ -55,10 +59,15 @@ public final class Trace {
     }
     Node node = new Node(op, in);
     TensorType type = op.infer(new Operands(op, node.inputTypes()));
-    Value out = new Value(this, "%" + nodes.size() + " " + op.name(), type, node);
-    node.setOut(out);
+    String name = "%" + nodes.size() + " " + op.name();
+    Value out = new Value(this, name, type, node);
+    List<Value> written = new ArrayList<>();
+    for (int i : op.writes()) {
+      written.add(new Value(this, name + " " + op.inputs().get(i), node.in(i).type(), node));
+    }
+    node.setOut(out, written);
     nodes.add(node);
-    return out;
+    return node;
   }
 
   public void output(String name, Value value) {

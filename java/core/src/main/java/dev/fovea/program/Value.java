@@ -75,6 +75,16 @@ public final class Value {
     return producer;
   }
 
+  /** The value whose memory this one is, whole or in part: what its node views or writes; null if it has memory of its own. */
+  public @Nullable Value alias() {
+    if (producer == null) {
+      return null;
+    }
+    int written = producer.written().indexOf(this);
+    int input = written < 0 ? producer.op().aliasOf() : producer.op().writes().get(written);
+    return input < 0 ? null : producer.in(input);
+  }
+
   public Value plus(Value other) {
     return trace.apply(new Add(), this, other);
   }

@@ -52,6 +52,9 @@ public final class ReferenceExecutable implements Executable {
           && n.in(alias).kind() != Value.Kind.INPUT;
       buffers.put(
           n.out(), state ? buffer(n.in(alias)) : new ReferenceBuffer(n.out().type()));
+      for (int i = 0; i < n.written().size(); i++) {
+        buffers.put(n.written().get(i), buffer(n.in(n.op().writes().get(i))));
+      }
     }
   }
 
@@ -92,11 +95,12 @@ public final class ReferenceExecutable implements Executable {
         types.add(type);
         in.add(v == null || type == null ? null : prefix(buffer(v).values, type));
       }
-      TensorType out = liveType(node.out().type());
-      double[] y = buffer(node.out()).values;
-      node.op()
-          .reference(new Call(
-              types, in, Collections.nCopies(in.size(), null), out, y, new double[y.length]));
+      List<Call.Target> targets = new ArrayList<>();
+      for (Value v : node.made()) {
+        double[] y = buffer(v).values;
+        targets.add(new Call.Target(liveType(v.type()), y, new double[y.length]));
+      }
+      node.op().reference(new Call(types, in, Collections.nCopies(in.size(), null), targets));
     }
   }
 

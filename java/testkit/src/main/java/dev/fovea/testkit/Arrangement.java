@@ -37,6 +37,9 @@ final class Arrangement {
   private final int shared;
   private final List<Plan.@Nullable Slice> inputs = new ArrayList<>();
   final Plan.Slice out;
+  /** The output, then the states that the op writes. */
+  final List<Plan.Slice> written = new ArrayList<>();
+
   final long bytes;
 
   /** @param inPlace the input that the output lies on, −1 for none */
@@ -65,6 +68,10 @@ final class Arrangement {
       at += data.outType.bytes();
     }
     this.bytes = up(at + GUARD);
+    written.add(out);
+    for (int i : op.writes()) {
+      written.add(Objects.requireNonNull(inputs.get(i)));
+    }
   }
 
   /** Every arrangement that this op must stand. */

@@ -5,21 +5,47 @@ import dev.fovea.op.Op;
 import dev.fovea.tensor.Blocks;
 import dev.fovea.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** What an op's definition says about some inputs: for each element that it writes, the number and the error allowed. */
+/**
+ * What an op's definition says about some inputs: for each element that it writes, the number and the error allowed. Of the output, and
+ * by {@link #written} of each state that is written beside it.
+ */
 final class Definition {
   private final TensorType out;
   private final double[] values;
   private final double[] bounds;
+  private final List<Definition> written;
 
-  private Definition(TensorType out, double[] values, double[] bounds) {
+  private Definition(TensorType out, double[] values, double[] bounds, List<Definition> written) {
     this.out = out;
     this.values = values;
     this.bounds = bounds;
+    this.written = written;
+  }
+
+  /** What there is before the definition runs: a state's numbers, or nothing. */
+  private static Definition begin(
+      TensorType type, double @Nullable [] state, List<Definition> written) {
+    int n = Math.toIntExact(type.shape().elements());
+    double[] bounds = new double[n];
+    Arrays.fill(bounds, -1);
+    return new Definition(
+        type, state == null ? new double[n] : Arrays.copyOf(state, n), bounds, written);
+  }
+
+  private Call.Target target() {
+    return new Call.Target(out, values, bounds);
+  }
+
+  /** In the order of the op's {@link Op#writes}. */
+  List<Definition> written() {
+    return written;
   }
 
   /** The type of what is written, live rows only. */
@@ -44,13 +70,16 @@ final class Definition {
       List<double @Nullable []> in,
       TensorType out,
       double @Nullable [] state) {
-    int n = Math.toIntExact(out.shape().elements());
-    double[] values = state == null ? new double[n] : Arrays.copyOf(state, n);
-    double[] bounds = new double[n];
-    Arrays.fill(bounds, -1);
-    op.reference(new Call(
-        types, in, Collections.<double @Nullable []>nCopies(in.size(), null), out, values, bounds));
-    return new Definition(out, values, bounds);
+    List<Definition> written = new ArrayList<>();
+    for (int i : op.writes()) {
+      written.add(begin(Objects.requireNonNull(types.get(i)), in.get(i), List.of()));
+    }
+    Definition d = begin(out, state, written);
+    List<Call.Target> targets = new ArrayList<>(List.of(d.target()));
+    written.forEach(w -> targets.add(w.target()));
+    op.reference(
+        new Call(types, in, Collections.<double @Nullable []>nCopies(in.size(), null), targets));
+    return d;
   }
 
   boolean writes(int i) {

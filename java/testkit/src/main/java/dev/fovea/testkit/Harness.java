@@ -11,12 +11,13 @@ import dev.fovea.program.Node;
 import dev.fovea.program.Plan;
 import dev.fovea.tensor.Axis;
 import dev.fovea.tensor.Blocks;
-import dev.fovea.tensor.DType;
 import dev.fovea.tensor.Shape;
+import dev.fovea.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -135,14 +136,14 @@ public final class Harness {
         if (changed != null) {
           throw new Broken("wrote to input " + changed);
         }
-        ByteBuffer bytes = ByteBuffer.wrap(after
-            .asSlice(arrangement.out.offset(), arrangement.out.bytes())
-            .toArray(ValueLayout.JAVA_BYTE));
+        ByteBuffer bytes = bytes(arrangement, after);
         Bits other = seen.putIfAbsent(
             kernel.variant() + " " + arrangement.name, new Bits(device.describe(), bytes));
         if (other != null && !other.bytes().equals(bytes)) {
           int at = other.bytes().mismatch(bytes);
-          throw new Broken(element(data, at / data.outType.dtype().blockBytes())
+          throw new Broken((at < arrangement.out.bytes()
+                  ? element(data.outType, at / data.outType.dtype().blockBytes(), "y")
+                  : "a written state")
               + " has other bits than on " + other.device());
         }
       } catch (Broken e) {
@@ -172,23 +173,56 @@ public final class Harness {
     exe.peek(0, after);
   }
 
-  /** The largest share of the bound that any element uses. */
+  /** The output, then the states written. */
+  private static ByteBuffer bytes(Arrangement arrangement, MemorySegment memory) {
+    ByteBuffer all = ByteBuffer.allocate(Math.toIntExact(
+        arrangement.written.stream().mapToLong(Plan.Slice::bytes).sum()));
+    for (Plan.Slice s : arrangement.written) {
+      all.put(memory.asSlice(s.offset(), s.bytes()).toArray(ValueLayout.JAVA_BYTE));
+    }
+    return all.flip();
+  }
+
+  /** The largest share of the bound that any element uses, of the output and of the states written. */
   private static double verify(
       CaseData data, Arrangement arrangement, MemorySegment before, MemorySegment after)
       throws Broken {
-    Plan.Slice out = arrangement.out;
-    untouched(arrangement, before, after, 0, out.offset());
-    untouched(arrangement, before, after, out.offset() + out.bytes(), arrangement.bytes);
-    DType dtype = data.outType.dtype();
-    int size = dtype.blockBytes();
-    MemorySegment was = before.asSlice(out.offset(), out.bytes());
-    MemorySegment is = after.asSlice(out.offset(), out.bytes());
-    Definition expected = data.expected;
-    int elements = Math.toIntExact(data.outType.shape().elements());
+    long from = 0;
+    for (Plan.Slice s : arrangement.written.stream()
+        .sorted(Comparator.comparingLong(Plan.Slice::offset))
+        .toList()) {
+      untouched(arrangement, before, after, from, s.offset());
+      from = s.offset() + s.bytes();
+    }
+    untouched(arrangement, before, after, from, arrangement.bytes);
+    double share = verify(data.outType, data.expected, arrangement.out, "y", before, after);
+    List<Integer> writes = data.source.op().writes();
+    for (int n = 0; n < writes.size(); n++) {
+      Definition expected = data.expected.written().get(n);
+      String name = data.source.op().inputs().get(writes.get(n));
+      Plan.Slice state = arrangement.written.get(1 + n);
+      share = Math.max(share, verify(expected.out(), expected, state, name, before, after));
+    }
+    return share;
+  }
+
+  private static double verify(
+      TensorType type,
+      Definition expected,
+      Plan.Slice place,
+      String name,
+      MemorySegment before,
+      MemorySegment after)
+      throws Broken {
+    int size = type.dtype().blockBytes();
+    MemorySegment was = before.asSlice(place.offset(), place.bytes());
+    MemorySegment is = after.asSlice(place.offset(), place.bytes());
+    int elements = Math.toIntExact(type.shape().elements());
     double share = 0;
     for (int i = 0; i < elements; i++) {
       if (i < expected.values().length && expected.writes(i)) {
-        share = Math.max(share, share(data, i, Blocks.get(dtype, is, i)));
+        share = Math.max(
+            share, share(expected, i, Blocks.get(type.dtype(), is, i), element(type, i, name)));
       } else if (MemorySegment.mismatch(
               was,
               (long) i * size,
@@ -197,25 +231,26 @@ public final class Harness {
               (long) i * size,
               (long) (i + 1) * size)
           >= 0) {
-        throw new Broken(element(data, i) + " was written, which the op leaves alone");
+        throw new Broken(element(type, i, name) + " was written, which the op leaves alone");
       }
     }
     return share;
   }
 
-  private static double share(CaseData data, int i, double found) throws Broken {
-    double value = data.expected.values()[i];
-    double bound = data.expected.bounds()[i];
+  private static double share(Definition expected, int i, double found, String element)
+      throws Broken {
+    double value = expected.values()[i];
+    double bound = expected.bounds()[i];
     if (!Double.isFinite(value) || !Double.isFinite(bound) || bound < 0) {
-      throw new Broken("the definition gives " + element(data, i) + " = " + value + " ± " + bound);
+      throw new Broken("the definition gives " + element + " = " + value + " ± " + bound);
     }
     double error = Math.abs(found - value);
     if (error == 0) {
       return 0;
     }
     if (!(error <= bound)) {
-      throw new Broken(element(data, i) + " is " + found + ", the definition says " + value
-          + ", off by " + error + " with " + bound + " allowed");
+      throw new Broken(element + " is " + found + ", the definition says " + value + ", off by "
+          + error + " with " + bound + " allowed");
     }
     return error / bound;
   }
@@ -240,19 +275,19 @@ public final class Harness {
     boolean output = inOut >= 0 && inOut < arrangement.out.bytes();
     throw new Broken(what + " gives other bits at "
         + (output
-            ? element(data, (int) (inOut / data.outType.dtype().blockBytes()))
+            ? element(data.outType, (int) (inOut / data.outType.dtype().blockBytes()), "y")
             : arrangement.owner(at)));
   }
 
   /** {@code y[3,17]}. */
-  private static String element(CaseData data, int i) {
-    Shape shape = data.outType.shape();
+  private static String element(TensorType type, int i, String name) {
+    Shape shape = type.shape();
     StringBuilder s = new StringBuilder();
     long rest = i;
     for (int d = shape.rank() - 1; d >= 0; d--) {
       s.insert(0, rest % shape.size(d)).insert(0, d == 0 ? "" : ",");
       rest /= shape.size(d);
     }
-    return "y[" + s + "]";
+    return name + "[" + s + "]";
   }
 }

@@ -70,7 +70,15 @@ public record Launch(Op op, List<@Nullable Operand> in, Operand out, MemorySegme
 
   /** Computes by the definition, on other numbers perhaps, and stores the result. */
   void compute(Op of, List<double @Nullable []> numbers) {
-    define(of, numbers).store(out.memory());
+    store(of, define(of, numbers));
+  }
+
+  /** Stores the output and the states that {@code of} writes. */
+  void store(Op of, Definition d) {
+    d.store(out.memory());
+    for (int n = 0; n < d.written().size(); n++) {
+      d.written().get(n).store(input(of.writes().get(n)).memory());
+    }
   }
 
   /** The same launch with every row live. */

@@ -2,6 +2,8 @@ package dev.fovea.testkit;
 
 import dev.fovea.op.Attention;
 import dev.fovea.op.LayerNorm;
+import dev.fovea.op.NormQkv;
+import dev.fovea.op.NormSwiGlu;
 import dev.fovea.op.PagedAttention;
 import dev.fovea.op.RmsNorm;
 import dev.fovea.op.Rope;
@@ -12,6 +14,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.ToIntFunction;
@@ -27,7 +30,8 @@ public final class Mutants {
   /** Each must fail at least one case of its op. */
   public static List<Mutant> wrong() {
     List<Mutant> all = new ArrayList<>();
-    for (String op : List.of("linear", "linear_add", "swiglu", "rms_norm", "add", "patchify")) {
+    for (String op :
+        List.of("linear", "linear_add", "swiglu", "norm_swiglu", "rms_norm", "add", "patchify")) {
       all.add(new Mutant("dropped tail of the output", op, Mutants::droppedTail));
     }
     for (String op :
@@ -83,6 +87,7 @@ public final class Mutants {
         "linear",
         "linear_add",
         "swiglu",
+        "norm_swiglu",
         "embed",
         "kv_append",
         "paged_attention",
@@ -117,7 +122,85 @@ public final class Mutants {
         "slope 1.7 for 1.702",
         "quick_gelu",
         l -> elementwise(l, x -> x / (1 + Math.exp(-1.7 * x)))));
+    all.add(new Mutant("gate and up exchanged", "norm_swiglu", l -> exchanged(l, 2, 3)));
+    all.add(
+        new Mutant("eps forgotten", "norm_swiglu", l -> l.compute(new NormSwiGlu(0), l.numbers())));
+    all.add(new Mutant("norm's gain forgotten", "norm_swiglu", l -> ones(l, 1)));
+    all.addAll(normQkv());
     return all;
+  }
+
+  private static List<Mutant> normQkv() {
+    String op = "norm_qkv";
+    return List.of(
+        new Mutant("dropped tail of the sum", op, Mutants::droppedTerms),
+        new Mutant("neighbour's scale", op, weights(Mutants::neighboursScale)),
+        new Mutant("swapped nibbles", op, weights(Mutants::swappedNibbles)),
+        new Mutant("ignores live", op, l -> Computation.DEFINITION.run(l.allRows())),
+        new Mutant("norm's gain forgotten", op, l -> ones(l, 1)),
+        new Mutant("keys forgotten", op, l -> forgotten(l, 0)),
+        new Mutant("values forgotten", op, l -> forgotten(l, 1)),
+        new Mutant("keys and values exchanged", op, l -> exchanged(l, 3, 4)),
+        new Mutant("position one too far", op, l -> moved(l, 7, 1)),
+        new Mutant("everyone is sequence 0", op, l -> zeroed(l, 8)),
+        new Mutant("page table ignored", op, l -> pagesInOrder(l, 9)),
+        new Mutant("place in the page one too far", op, Mutants::placeTooFar),
+        new Mutant("values turned too", op, Mutants::valuesTurned),
+        new Mutant("eps forgotten", op, l -> {
+          NormQkv o = (NormQkv) l.op();
+          l.compute(new NormQkv(0, o.theta(), o.scale(), o.neighbours()), l.numbers());
+        }),
+        new Mutant("position scale forgotten", op, l -> {
+          NormQkv o = (NormQkv) l.op();
+          l.compute(new NormQkv(o.eps(), o.theta(), 1, o.neighbours()), l.numbers());
+        }),
+        new Mutant("rotary pairs of the other order", op, l -> {
+          NormQkv o = (NormQkv) l.op();
+          l.compute(new NormQkv(o.eps(), o.theta(), o.scale(), !o.neighbours()), l.numbers());
+        }));
+  }
+
+  private static void ones(Launch l, int input) {
+    List<double @Nullable []> in = l.numbers();
+    Arrays.fill(present(in, input), 1);
+    l.compute(l.op(), in);
+  }
+
+  /** Leaves one of the states as it was. */
+  private static void forgotten(Launch l, int state) {
+    Definition d = l.define(l.op(), l.numbers());
+    Arrays.fill(d.written().get(state).bounds(), -1);
+    l.store(l.op(), d);
+  }
+
+  /** Writes each key row a place behind its own: right numbers in the wrong spot. */
+  private static void placeTooFar(Launch l) {
+    Definition d = l.define(l.op(), l.numbers());
+    Definition keys = d.written().getFirst();
+    int width = keys.out().shape().size(3);
+    double[] values = keys.values().clone();
+    double[] bounds = keys.bounds().clone();
+    for (int i = 0; i < values.length; i++) {
+      int from = (i + values.length - width) % values.length;
+      keys.values()[i] = values[from];
+      keys.bounds()[i] = bounds[from];
+    }
+    l.store(l.op(), d);
+  }
+
+  /** Values get the rotation that is the keys' alone: as if they were keys. */
+  private static void valuesTurned(Launch l) {
+    List<double @Nullable []> in = l.numbers();
+    in.set(3, in.get(4));
+    Definition turned = l.define(l.op(), in);
+    Definition d = l.define(l.op(), l.numbers());
+    System.arraycopy(
+        turned.written().get(0).values(),
+        0,
+        d.written().get(1).values(),
+        0,
+        d.written().get(1).values().length);
+    l.store(l.op(), d);
   }
 
   /** Right kernels that compute in binary32 throughout: each must pass every case of its op. */

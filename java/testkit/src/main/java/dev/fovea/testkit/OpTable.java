@@ -81,8 +81,13 @@ public final class OpTable {
     TensorType out = widest.op().infer(new Operands(widest.op(), widest.in()));
     return "| `" + op.name() + "`" + (op instanceof FusedOp ? " (stands for others)" : "") + " | "
         + String.join(", ", in) + " | "
-        + (op.aliasOf() >= 0 ? op.inputs().get(op.aliasOf()) + ", written" : axes(out)) + " | "
+        + (op.aliasOf() >= 0 ? op.inputs().get(op.aliasOf()) + ", written" : axes(out))
+        + (op.writes().isEmpty() ? "" : "; " + written(op) + " written") + " | "
         + attributes(op) + " | " + op.cases().size() + " |\n";
+  }
+
+  private static String written(Op op) {
+    return op.writes().stream().map(op.inputs()::get).collect(Collectors.joining(", "));
   }
 
   private static long present(Case c) {

@@ -160,14 +160,14 @@ class ProgramPassesTest {
     }
     program.outputs().values().forEach(v -> needed.add(root(v)));
     for (int j = i + 1; j < nodes.size(); j++) {
-      needed.remove(nodes.get(j).out());
+      needed.removeAll(nodes.get(j).made());
     }
     return needed;
   }
 
   private static Value root(Value v) {
-    Node n = v.producer();
-    return n == null || n.op().aliasOf() < 0 ? v : root(n.in(n.op().aliasOf()));
+    Value alias = v.alias();
+    return alias == null ? v : root(alias);
   }
 
   private static boolean overlap(Plan.Slice a, Plan.Slice b) {
