@@ -164,6 +164,34 @@ namespace {
   return nullptr;
 }
 
+[[maybe_unused]] inline const char *check(const fovea_norm_swiglu_args &a) {
+  if (const char *why = check_linear(a.x, a.gate, nullptr, nullptr, &a.up, a.y)) return why;
+  return is(a.g, FOVEA_F32, 1) && a.g.dim[0] == a.x.dim[1] ? nullptr : "g must be f32 [D]";
+}
+
+[[maybe_unused]] inline const char *check(const fovea_norm_qkv_args &a) {
+  if (!is(a.x, FOVEA_F32, 2)) return "x must be f32 [T,D]";
+  if (!is(a.g, FOVEA_F32, 1) || a.g.dim[0] != a.x.dim[1]) return "g must be f32 [D]";
+  if (!weights(a.wq) || !weights(a.wk) || !weights(a.wv) || a.wk.dtype != a.wq.dtype ||
+      a.wv.dtype != a.wq.dtype || !same_sizes(a.wk, a.wv))
+    return "wq, wk and wv must be [*,D] of one type, their rows whole blocks";
+  if (a.wq.dim[1] != a.x.dim[1] || a.wk.dim[1] != a.x.dim[1]) return "weights must be as wide as x";
+  if (!cache(a.k) || !cache(a.v) || a.k.dtype != a.v.dtype || !same_sizes(a.k, a.v))
+    return "k and v must be f32 or f16 [Pg,Hk,Ps,Dh] of one type";
+  int64_t width = a.k.dim[3];
+  if (width % 2 != 0) return "Dh must be even";
+  if (a.wq.dim[0] % width != 0 || a.wk.dim[0] != a.k.dim[1] * width)
+    return "wq must have whole heads, and wk the cache's";
+  if (!is(a.y, FOVEA_F32, 3) || a.y.dim[0] != a.x.dim[0] || a.y.dim[2] != width ||
+      a.y.dim[1] * width != a.wq.dim[0])
+    return "y must be f32 [T,H,Dh]";
+  if (!is(a.pos, FOVEA_I32, 1) || !is(a.seq, FOVEA_I32, 1) || a.pos.dim[0] != a.x.dim[0] ||
+      a.seq.dim[0] != a.x.dim[0])
+    return "pos and seq must be i32 [T]";
+  if (!is(a.pages, FOVEA_I32, 2)) return "pages must be i32 [B,Mp]";
+  return nullptr;
+}
+
 [[maybe_unused]] inline const char *check(const fovea_token_at_args &a) {
   if (!is(a.tokens, FOVEA_I32, 2)) return "tokens must be i32 [B,Mt]";
   if (!is(a.seq, FOVEA_I32, 1) || !is(a.pos, FOVEA_I32, 1) || !is(a.y, FOVEA_I32, 1) ||

@@ -102,6 +102,22 @@ typedef struct fovea_swiglu_args {
   fovea_tensor x, gate, up, y;
 } fovea_swiglu_args;
 
+/* norm_swiglu: y = swiglu(rms_norm(x, g), gate, up) */
+typedef struct fovea_norm_swiglu_args {
+  fovea_tensor x, g, gate, up, y;
+  double eps;
+} fovea_norm_swiglu_args;
+
+/*
+ * norm_qkv: n = rms_norm(x, g); x [T,D], wq [H*Dh,D], wk, wv [Hk*Dh,D] of one type -> y [T,H,Dh] = rope(n wq^T), and into the caches
+ * k, v [Pg,Hk,Ps,Dh] f32|f16 as kv_append: rope(n wk^T), n wv^T. Attributes as rms_norm's and rope's
+ */
+typedef struct fovea_norm_qkv_args {
+  fovea_tensor x, g, wq, wk, wv, k, v, pos, seq, pages, y;
+  double eps, theta, scale;
+  int64_t neighbours;
+} fovea_norm_qkv_args;
+
 /* quick_gelu, gelu: elementwise; y may share memory with x */
 typedef struct fovea_quick_gelu_args {
   fovea_tensor x, y;
