@@ -1,4 +1,4 @@
-// What the kernels of linear maps take: linear, linear_add, linear_quick_gelu, linear_gelu and swiglu alike.
+// What the kernels of linear maps take: linear, linear_add, linear_quick_gelu, linear_gelu, swiglu, norm_swiglu and norm_qkv alike.
 #pragma once
 
 #include "cuda/report.h"
@@ -9,8 +9,25 @@ enum LinearThen {
   LINEAR_ADD,         // y = r + v
   LINEAR_QUICK_GELU,  // y = v * sigmoid(1.702 v)
   LINEAR_GELU,        // y = v/2 * (1 + erf(v / sqrt 2))
-  LINEAR_SWIGLU       // y = v * sigmoid(v) * u, v from the first weights and u from the second
+  // From here on two rows of weights make what belongs together.
+  LINEAR_SWIGLU,  // y = v * sigmoid(v) * u, v from the first weights and u from the second
+  LINEAR_QKV  // v and u are a pair of a head: turned and to y, turned and to the keys, or as they are to the values
 };
+
+// Of norm_qkv. Heads are counted through: those of q, then of k, then of v. A head's outputs are `outs` pairs.
+struct LinearQkv {
+  const void *w[3];
+  const uint16_t *scales[3];
+  void *cache[2];  // k, v: f32 or binary16 [Pg,Hk,Ps,Dh]
+  const int32_t *pos, *seq, *pages;
+  int32_t heads, key_heads;
+  int32_t neighbours;  // pair i is (2i, 2i+1), else (i, i + outs)
+  int32_t half_cache;
+  int32_t page_count, places, sequences, table;  // Pg, Ps, B, Mp
+  // Half turns of pair i per position, scale * theta^(-i / outs) / pi, is coarse[i / 16] * fine[i % 16].
+  double coarse[16], fine[16];
+};
+constexpr int LINEAR_QKV_PAIRS = 256;  // the most in a head
 
 struct LinearParams {
   const float *x;  // [T,width]
@@ -19,6 +36,8 @@ struct LinearParams {
   const uint16_t *scales, *up_scales;  // [outs,width/32], where the type has blocks
   const float *b;                      // [outs] or null
   const float *r;                      // [T,outs] of linear_add; may be y
+  const float *g;                      // [width] of the RMSNorm before the map, or null
+  float eps;                           // of it
   float *y;                            // [T,outs]
   // x as the matrix units take it, made by linear_x.cu, and by what each of its rows is still to be multiplied (null: by 1).
   const uint16_t *operand;
@@ -29,6 +48,7 @@ struct LinearParams {
   // Whether rows of w and up begin at multiples of 16 bytes, and x's rows, and groups of four scales at multiples of 8.
   int32_t w_aligned, x_aligned, scales_aligned;
   Rows rows;
+  LinearQkv qkv;
 };
 
 // Tiles of linear_mma.cu: outputs and tokens of a block, by whether weights come in blocks.
@@ -57,7 +77,9 @@ constexpr int linear_mma16_shared(int rows) {
 
 // Rows of x that linear_dp4a.cu takes, and the shared memory it rounds them into.
 constexpr int LINEAR_DP4A_ROWS = 4;
-constexpr int64_t linear_dp4a_shared(int rows, int64_t width) { return rows * (width / 32) * 40; }
+constexpr int64_t linear_dp4a_shared(int rows, int64_t width, bool norm) {
+  return rows * (width / 32) * (norm ? 44 : 40);
+}
 
 // The shapes of x that linear_x.cu makes.
 struct LinearXParams {
@@ -67,4 +89,6 @@ struct LinearXParams {
   int32_t width;
   int32_t padded;  // width, rounded up to whole pieces; zeros behind x's end
   Rows rows;
+  const float *g;  // [width] of an RMSNorm that x goes through first, or null
+  float eps;
 };

@@ -29,11 +29,14 @@ template <bool FOUR>
 struct Rounded {
   uint4 *bytes;
   float2 *factors;  // and -8 times the sum of the block's bytes, as an int
-  int blocks;       // in a row
+  float *
+      squares;  // with a norm: sums of x's squares by block; then, first of each row, the row's factor
+  int blocks;  // in a row
 
   FOVEA_DEVICE Rounded(uint8_t *shared, int blocks, int rows)
       : bytes(reinterpret_cast<uint4 *>(shared)),
         factors(reinterpret_cast<float2 *>(shared + int64_t{rows} * blocks * 32)),
+        squares(reinterpret_cast<float *>(shared + int64_t{rows} * blocks * 40)),
         blocks(blocks) {}
 
   // Where the 16 bytes that meet packet i of a row of w lie. For q4_0 a row's first halves of blocks come before all second
@@ -60,9 +63,35 @@ struct Rounded {
         }
       }
 #pragma unroll
-      for (int i = 0; i < AT_ONCE; i++) round(v[i], from + i * groups + group, part, total);
+      for (int i = 0; i < AT_ONCE; i++) {
+        int block = from + i * groups + group;
+        if (p.g) v[i] = gain(p, v[i], block, part, total);
+        round(v[i], block, part, total);
+      }
     }
   }
+
+  // With a norm: notes the squares and multiplies by g. The row's own factor comes last, see finish_norm.
+  FOVEA_DEVICE float4 gain(const LinearParams &p, float4 v, int block, int part, int total) {
+    float sum = fmaf(v.x, v.x, fmaf(v.y, v.y, fmaf(v.z, v.z, v.w * v.w)));
+    for (int mask = 1; mask < 8; mask *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
+    if (block >= total) return v;
+    if (part == 0) squares[block] = sum;
+    const float *g = p.g + block % blocks * 32 + part * 4;
+    return make_float4(v.x * g[0], v.y * g[1], v.z * g[2], v.w * g[3]);
+  }
+
+  // A warp a row, between barriers.
+  FOVEA_DEVICE void finish_norm(const LinearParams &p, int rows) {
+    int m = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
+    if (m < rows) {
+      float sum = 0;
+      for (int i = lane; i < blocks; i += 32) sum += squares[m * blocks + i];
+      sum = warp_sum(sum);
+      if (lane == 0) squares[m * blocks] = 1.f / sqrtf(sum / static_cast<float>(p.width) + p.eps);
+    }
+  }
+  FOVEA_DEVICE float norm(int m) const { return squares[m * blocks]; }
 
   // A lane's four elements of a block.
   FOVEA_DEVICE void round(const float4 &v, int block, int part, int total) {
@@ -98,15 +127,17 @@ struct Pair {
 template <bool FOUR>
 FOVEA_DEVICE Pair pair_at(const LinearParams &p, int unit) {
   int64_t blocks = p.width / 32, bytes = blocks * (FOUR ? 16 : 32);
-  auto *w = static_cast<const uint8_t *>(p.w);
-  if (p.then == LINEAR_SWIGLU) {
-    return {{w + unit * bytes, static_cast<const uint8_t *>(p.up) + unit * bytes},
-            {p.scales + unit * blocks, p.up_scales + unit * blocks}};
+  LinearRow first, second;
+  if (linear_gated(p)) {
+    int head = p.then == LINEAR_QKV ? unit / p.outs : 0, o = unit - head * p.outs;
+    first = linear_row_of(p, head, o, false);
+    second = linear_row_of(p, head, o, true);
+  } else {
+    first = linear_row_of(p, 0, unit * 2, false);
+    second = linear_row_of(p, 0, unit * 2 + 1 < p.outs ? unit * 2 + 1 : unit * 2, false);
   }
-  int64_t first = int64_t{unit} * 2;
-  int64_t second = first + 1 < p.outs ? first + 1 : first;
-  return {{w + first * bytes, w + second * bytes},
-          {p.scales + first * blocks, p.scales + second * blocks}};
+  return {{first.w + first.row * bytes, second.w + second.row * bytes},
+          {first.scales + first.row * blocks, second.scales + second.row * blocks}};
 }
 
 template <bool FOUR>
@@ -153,7 +184,9 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
   int lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
   // Blocks side by side take pairs side by side, so that what is left for the last round is spread over all of them.
   int unit = static_cast<int>(threadIdx.x / 32 * gridDim.x + blockIdx.x);
-  int units = p.then == LINEAR_SWIGLU ? p.outs : (p.outs + 1) / 2;
+  int units = p.then == LINEAR_QKV ? (p.qkv.heads + 2 * p.qkv.key_heads) * p.outs
+              : linear_gated(p)    ? p.outs
+                                   : (p.outs + 1) / 2;
   int step = static_cast<int>(gridDim.x) * warps;
 
   Packets next{};
@@ -169,6 +202,10 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
   Rounded<FOUR> x(shared, blocks, M);
   x.fill(p, M, live);
   __syncthreads();
+  if (p.g) {
+    x.finish_norm(p, M);
+    __syncthreads();
+  }
 
   for (; unit < units; unit += step) {
     float sums[2][M] = {};
@@ -209,10 +246,13 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
     }
     int t = lane / 2;
     if (t < live && t < M) {
-      if (p.then == LINEAR_SWIGLU) {
-        if (lane % 2 == 0) linear_finish(p, t, unit, mine, second);
+      if (linear_gated(p)) {
+        float norm = p.g ? x.norm(t) : 1.f;
+        int head = p.then == LINEAR_QKV ? unit / p.outs : 0;
+        if (lane % 2 == 0)
+          linear_finish(p, t, unit - head * p.outs, mine * norm, second * norm, head);
       } else if (unit * 2 + lane % 2 < p.outs) {
-        linear_finish(p, t, unit * 2 + lane % 2, mine, 0.f);
+        linear_finish(p, t, unit * 2 + lane % 2, mine, 0.f, 0);
       }
     }
   }

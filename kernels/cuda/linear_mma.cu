@@ -40,25 +40,26 @@ struct Gemm {
 
   const LinearParams &p;
   uint8_t *shared;
-  int live, t0, o0, steps;
+  int live, t0, head, o0, steps;
   // This thread's first chunk of weights and of x: from where, how far on the next, what row, and to where.
   const uint8_t *w, *x;
   int64_t w_step, x_step;
-  int w_row, w_row_step, w_to, x_row, x_to;
+  int w_out, w_out_step, w_to, x_row, x_to;
   const uint16_t *scales;
 
   FOVEA_DEVICE Gemm(const LinearParams &p, uint8_t *shared, int live)
       : p(p), shared(shared), live(live) {
     int thread = static_cast<int>(threadIdx.x);
-    bool gated = p.then == LINEAR_SWIGLU;
+    bool gated = linear_gated(p);
     t0 = static_cast<int>(blockIdx.x) * BT;
-    o0 = static_cast<int>(blockIdx.y) * (gated ? BO / 2 : BO);
+    head = linear_head(p, static_cast<int>(blockIdx.y), gated ? BO / 2 : BO);
+    o0 = linear_first(p, static_cast<int>(blockIdx.y), gated ? BO / 2 : BO);
     steps = (p.width + 31) / 32;
-    LinearRow row = linear_row(p, o0, thread / CHUNKS);
+    LinearRow row = linear_row(p, head, o0, thread / CHUNKS);
     int64_t bytes = BLOCKS ? int64_t{p.width} / 32 * LinearTile<W>::BYTES : int64_t{p.width} * 2;
-    w_row = row.row;
-    w_row_step = gated ? W_ROWS / 2 : W_ROWS;
-    w_step = w_row_step * bytes;
+    w_out = row.out;
+    w_out_step = gated ? W_ROWS / 2 : W_ROWS;
+    w_step = w_out_step * linear_row_step(p) * bytes;
     w = row.w + row.row * bytes + thread % CHUNKS * 16;
     w_to = linear_place<CHUNKS>(thread / CHUNKS, thread % CHUNKS);
     x_row = t0 + thread / 4;
@@ -66,10 +67,9 @@ struct Gemm {
     x = reinterpret_cast<const uint8_t *>(p.operand) + int64_t{x_row} * p.operand_width * 2 +
         thread % 4 * 16;
     x_to = W_BYTES + linear_place<4>(thread / 4, thread % 4);
-    LinearRow mine = linear_row(p, o0, thread);
-    scales = BLOCKS && thread < BO && mine.row < p.outs
-                 ? mine.scales + int64_t{mine.row} * (p.width / 32)
-                 : nullptr;
+    LinearRow mine = linear_row(p, head, o0, thread);
+    scales = BLOCKS && thread < BO && mine.out < p.outs ? mine.scales + mine.row * (p.width / 32)
+                                                        : nullptr;
   }
 
   FOVEA_DEVICE uint8_t *stage(int slot) const { return shared + slot * STAGE; }
@@ -81,7 +81,7 @@ struct Gemm {
     for (int i = 0; i < COPIES_W; i++) {
       if (BO < W_ROWS && static_cast<int>(threadIdx.x) >= BO * CHUNKS) break;
       uint8_t *at = to + w_to + i * W_ROWS * CHUNKS * 16;
-      bool valid = w_row + i * w_row_step < p.outs;
+      bool valid = w_out + i * w_out_step < p.outs;
       const uint8_t *from = w + i * w_step + int64_t{s} * LinearTile<W>::BYTES;
       if constexpr (BLOCKS) {
         cp_async16(at, from, valid);
@@ -180,7 +180,7 @@ struct Gemm {
 
   FOVEA_DEVICE void finish(const float *slab, int row, int wt) const {
     int lane = static_cast<int>(threadIdx.x % 32);
-    bool gated = p.then == LINEAR_SWIGLU;
+    bool gated = linear_gated(p);
     int outs = gated ? 8 : 16;
     int o = o0 + (gated ? row / 2 : row) + lane % outs;
     for (int i = lane / outs; i < WT; i += 32 / outs) {
@@ -189,7 +189,7 @@ struct Gemm {
         float scale = W == LinearWeights::F16 ? p.row_scales[t] : 1.f;
         float v = slab[i * SLAB + lane % outs] * scale;
         float u = gated ? slab[i * SLAB + 8 + lane % outs] * scale : 0.f;
-        linear_finish(p, t, o, v, u);
+        linear_finish(p, t, o, v, u, head);
       }
     }
   }

@@ -33,19 +33,11 @@ static_assert(linear_spread<1>(0) && linear_spread<2>(0) && linear_spread<2>(1) 
               linear_spread<4>(0) && linear_spread<4>(1) && linear_spread<4>(2) &&
               linear_spread<4>(3));
 
-// Row r of a tile that starts at output o0: which matrix and row of it, perhaps behind the last. For swiglu eight rows of gate
-// and the same eight of up take turns: a lane then holds both sums of an element of y. Rows 16 apart are of the same matrix.
-struct LinearRow {
-  const uint8_t *w;
-  const uint16_t *scales;
-  int row;
-};
-
-FOVEA_DEVICE LinearRow linear_row(const LinearParams &p, int o0, int r) {
-  bool gated = p.then == LINEAR_SWIGLU;
-  bool second = gated && r / 8 % 2;
-  return {static_cast<const uint8_t *>(second ? p.up : p.w), second ? p.up_scales : p.scales,
-          o0 + (gated ? r / 16 * 8 + r % 8 : r)};
+// Row r of a tile that starts at output o0, perhaps behind the last. For pairs eight first rows and the eight second ones take
+// turns: a lane then holds both sums. Rows 16 apart are of the same matrix.
+FOVEA_DEVICE LinearRow linear_row(const LinearParams &p, int head, int o0, int r) {
+  bool gated = linear_gated(p);
+  return linear_row_of(p, head, o0 + (gated ? r / 16 * 8 + r % 8 : r), gated && r / 8 % 2);
 }
 
 // The first `count` of eight 16-bit weights at any address, then zeros.

@@ -53,11 +53,11 @@ struct Skinny {
 
   const LinearParams &p;
   uint8_t *ring;  // this warp's
-  int lane, warp, o0, t0, pieces, blocks;
+  int lane, warp, head, o0, t0, pieces, blocks;
   // Rows lane/4 and 8 + lane/4 of the tile, and how far on the next two are; w points at this lane's chunk. For swiglu the
   // second one is up's.
   LinearRow first, second;
-  int two_rows;
+  int two_outs;
   int64_t row_bytes, two_rows_bytes, two_rows_scales;
 
   FOVEA_DEVICE Skinny(const LinearParams &p, uint8_t *shared)
@@ -68,10 +68,13 @@ struct Skinny {
         pieces((p.width + DEEP * 32 - 1) / (DEEP * 32)),
         blocks(p.width / 32) {
     ring = shared + warp * STAGES * STAGE;
-    bool gated = p.then == LINEAR_SWIGLU;
-    o0 = static_cast<int>(blockIdx.x) * (gated ? ROWS / 2 : ROWS);
+    bool gated = linear_gated(p);
+    int outs = gated ? ROWS / 2 : ROWS;
+    head = linear_head(p, static_cast<int>(blockIdx.x), outs);
+    o0 = linear_first(p, static_cast<int>(blockIdx.x), outs);
     row_bytes = BLOCKS ? int64_t{blocks} * LinearTile<W>::BYTES : int64_t{p.width} * 2;
-    two_rows = gated ? 8 : 16;
+    two_outs = gated ? 8 : 16;
+    int two_rows = two_outs * linear_row_step(p);
     two_rows_bytes = two_rows * row_bytes;
     two_rows_scales = int64_t{two_rows} * blocks;
     first = row_at(lane / 4);
@@ -79,9 +82,9 @@ struct Skinny {
   }
 
   FOVEA_DEVICE LinearRow row_at(int r) const {
-    LinearRow row = linear_row(p, o0, r);
+    LinearRow row = linear_row(p, head, o0, r);
     row.w += row.row * row_bytes + lane % 4 * 16;
-    if (BLOCKS) row.scales += int64_t{row.row} * blocks;
+    if (BLOCKS) row.scales += row.row * blocks;
     return row;
   }
 
@@ -90,7 +93,7 @@ struct Skinny {
 #pragma unroll
     for (int i = 0; i < ROWS / 8; i++) {
       const LinearRow &r = i % 2 ? second : first;
-      bool valid = r.row + i / 2 * two_rows < p.outs && left > 0;
+      bool valid = r.out + i / 2 * two_outs < p.outs && left > 0;
       const uint8_t *from = r.w + i / 2 * two_rows_bytes + along;
       uint8_t *to = ring + slot * STAGE + linear_place<CHUNKS>(i * 8 + lane / 4, lane % 4);
       if (BLOCKS || p.w_aligned) {
@@ -117,7 +120,7 @@ struct Skinny {
       const LinearRow &r = i % 2 ? second : first;
       const uint16_t *from = r.scales + i / 2 * two_rows_scales + piece * DEEP;
       uint2 pairs = make_uint2(0, 0);
-      if (r.row + i / 2 * two_rows < p.outs) {
+      if (r.out + i / 2 * two_outs < p.outs) {
         if (!p.scales_aligned) {
           uint32_t d[4] = {};
 #pragma unroll
@@ -214,7 +217,7 @@ struct Skinny {
     }
     __syncthreads();
 
-    bool gated = p.then == LINEAR_SWIGLU;
+    bool gated = linear_gated(p);
     int outs = gated ? ROWS / 2 : ROWS;
     for (int i = static_cast<int>(threadIdx.x); i < BT * outs; i += WARPS * 32) {
       int r = i % outs, t = t0 + i / outs, o = o0 + r;
@@ -227,7 +230,7 @@ struct Skinny {
           if (gated) u += from[w * BT * SLAB + 8];
         }
         float scale = W == LinearWeights::F16 ? p.row_scales[t] : 1.f;
-        linear_finish(p, t, o, v * scale, u * scale);
+        linear_finish(p, t, o, v * scale, u * scale, head);
       }
     }
   }

@@ -34,19 +34,34 @@ FOVEA_DEVICE float weight(const void *w, const uint16_t *scales, int64_t row, in
 template <LinearWeights W>
 FOVEA_DEVICE void plain(const LinearParams &p) {
   int lane = static_cast<int>(threadIdx.x % 32);
-  int64_t o = int64_t{blockIdx.x} * 8 + threadIdx.x / 32;
-  if (o >= p.outs) return;
+  int64_t unit = int64_t{blockIdx.x} * 8 + threadIdx.x / 32;
+  bool qkv = p.then == LINEAR_QKV;
+  int64_t heads = qkv ? p.qkv.heads + 2 * p.qkv.key_heads : 1;
+  if (unit >= heads * p.outs) return;
+  int head = static_cast<int>(unit / p.outs), o = static_cast<int>(unit % p.outs);
+  LinearRow first = linear_row_of(p, head, o, false), second = linear_row_of(p, head, o, true);
   int rows = live_rows(p.rows);
   for (int64_t t = blockIdx.y; t < rows; t += gridDim.y) {
     const float *x = p.x + t * p.width;
-    float v = 0, u = 0;
+    float v = 0, u = 0, squares = 0;
     for (int i = lane; i < p.width; i += 32) {
-      v = fmaf(x[i], weight<W>(p.w, p.scales, o, p.width, i), v);
-      if (p.up) u = fmaf(x[i], weight<W>(p.up, p.up_scales, o, p.width, i), u);
+      float e = x[i];
+      if (p.g) {
+        squares = fmaf(e, e, squares);
+        e *= p.g[i];
+      }
+      v = fmaf(e, weight<W>(first.w, first.scales, first.row, p.width, i), v);
+      if (linear_gated(p))
+        u = fmaf(e, weight<W>(second.w, second.scales, second.row, p.width, i), u);
     }
     v = warp_sum(v);
     u = warp_sum(u);
-    if (lane == 0) linear_finish(p, t, static_cast<int>(o), v, u);
+    if (p.g) {
+      float factor = 1.f / sqrtf(warp_sum(squares) / static_cast<float>(p.width) + p.eps);
+      v *= factor;
+      u *= factor;
+    }
+    if (lane == 0) linear_finish(p, t, o, v, u, head);
   }
 }
 

@@ -29,24 +29,25 @@ struct Gemm {
 
   const LinearParams &p;
   uint8_t *shared;
-  int live, t0, o0, steps;
+  int live, t0, head, o0, steps;
   // This thread's first chunk of weights and of x, how far on the next is, in what row, and its place in a tile.
   const uint8_t *w, *x;
   int64_t w_step, x_step;
-  int w_row, w_row_step, x_row, to;
+  int w_out, w_out_step, x_row, to;
 
   FOVEA_DEVICE Gemm(const LinearParams &p, uint8_t *shared, int live)
       : p(p), shared(shared), live(live) {
     int first = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
-    bool gated = p.then == LINEAR_SWIGLU;
+    bool gated = linear_gated(p);
     t0 = static_cast<int>(blockIdx.x) * BT;
-    o0 = static_cast<int>(blockIdx.y) * (gated ? BO / 2 : BO);
+    head = linear_head(p, static_cast<int>(blockIdx.y), gated ? BO / 2 : BO);
+    o0 = linear_first(p, static_cast<int>(blockIdx.y), gated ? BO / 2 : BO);
     steps = (p.width + 63) / 64;
-    LinearRow row = linear_row(p, o0, first);
-    w_row = row.row;
-    w_row_step = gated ? ROWS / 2 : ROWS;
-    w = row.w + (int64_t{row.row} * p.width + chunk * 8) * 2;
-    w_step = int64_t{w_row_step} * p.width * 2;
+    LinearRow row = linear_row(p, head, o0, first);
+    w_out = row.out;
+    w_out_step = gated ? ROWS / 2 : ROWS;
+    w = row.w + (row.row * p.width + chunk * 8) * 2;
+    w_step = int64_t{w_out_step} * linear_row_step(p) * p.width * 2;
     x_row = t0 + first;
     x = reinterpret_cast<const uint8_t *>(p.operand + int64_t{x_row} * p.operand_width + chunk * 8);
     x_step = int64_t{ROWS} * p.operand_width * 2;
@@ -64,7 +65,7 @@ struct Gemm {
     int left = p.width - s * 64 - static_cast<int>(threadIdx.x) % 8 * 8;
 #pragma unroll
     for (int i = 0; i < BO / ROWS; i++) {
-      bool valid = w_row + i * w_row_step < p.outs;
+      bool valid = w_out + i * w_out_step < p.outs;
       const uint8_t *from = w + i * w_step + along;
       uint8_t *place = at + X_BYTES + i * ROWS * 128;
       if (p.w_aligned) {
@@ -134,7 +135,7 @@ struct Gemm {
 
   FOVEA_DEVICE void finish(const float *slab, int token, int row) const {
     int lane = static_cast<int>(threadIdx.x % 32);
-    bool gated = p.then == LINEAR_SWIGLU;
+    bool gated = linear_gated(p);
     int outs = gated ? 16 : 32, at = lane % outs;
     int o = o0 + (gated ? row / 2 : row) + at;
     if (gated) at = at / 8 * 16 + at % 8;
@@ -144,7 +145,7 @@ struct Gemm {
         float scale = W == LinearWeights::F16 ? p.row_scales[t] : 1.f;
         float v = slab[i * SLAB + at] * scale;
         float u = gated ? slab[i * SLAB + at + 8] * scale : 0.f;
-        linear_finish(p, t, o, v, u);
+        linear_finish(p, t, o, v, u, head);
       }
     }
   }

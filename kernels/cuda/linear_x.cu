@@ -14,7 +14,9 @@
 //   fragments: [T/8][padded/32][lane][4] words, so that lane 4g+t of a warp reads with one load what it holds of token 8n+g for two
 //   matrix instructions: places 2t.., 2t+8.., 2t+16.., 2t+24..
 //
-// Grid: x rows, y pieces of a row (one for binary16, whose rows need their largest element first). Block: 256 threads.
+// Where an RMSNorm comes before the map, x is normalized on the way.
+//
+// Grid: x rows, y pieces of a row (one for binary16, whose rows need their largest element first, and with a norm). Block: 256 threads.
 // Traffic: 4 bytes in and 2 out an element; under 2 % of the time of the product that follows, when it does not fit in the
 // shadow of that kernel's first loads. Not measured.
 
@@ -25,10 +27,22 @@ namespace {
 enum class Order { AS_IS, PICKED };
 enum class Place { ROWS, FRAGMENTS };
 
-FOVEA_DEVICE float largest(const float *x, int width, float *partial) {
+// Element i of x, or of its norm, whose factor is the row's.
+FOVEA_DEVICE float element(const LinearXParams &p, const float *x, int i, float factor) {
+  return p.g ? x[i] * factor * p.g[i] : x[i];
+}
+
+FOVEA_DEVICE float norm_factor(const LinearXParams &p, const float *x, float *partial) {
+  float sum = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < p.width; i += static_cast<int>(blockDim.x))
+    sum = fmaf(x[i], x[i], sum);
+  return 1.f / sqrtf(block_sum(sum, partial) / static_cast<float>(p.width) + p.eps);
+}
+
+FOVEA_DEVICE float largest(const LinearXParams &p, const float *x, float factor, float *partial) {
   float most = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < width; i += static_cast<int>(blockDim.x))
-    most = fmaxf(most, fabsf(x[i]));
+  for (int i = static_cast<int>(threadIdx.x); i < p.width; i += static_cast<int>(blockDim.x))
+    most = fmaxf(most, fabsf(element(p, x, i, factor)));
   most = warp_max(most);
   unsigned lane = threadIdx.x % 32;
   if (lane == 0) partial[threadIdx.x / 32] = most;
@@ -44,9 +58,9 @@ FOVEA_DEVICE void convert(const LinearXParams &p, float *partial) {
   bool counts = t < live_rows(p.rows);
   if (!counts && PLACE == Place::ROWS) return;
   const float *x = p.x + int64_t{t} * p.width;
-  float scale = 1;
+  float scale = 1, factor = p.g && counts ? norm_factor(p, x, partial) : 1.f;
   if (HALF) {
-    float most = counts ? largest(x, p.width, partial) : 0.f;
+    float most = counts ? largest(p, x, factor, partial + 32) : 0.f;
     int exponent = __float_as_int(most) >> 23;
     exponent = min(max(exponent, 1), 253);
     scale = __int_as_float((254 - exponent) << 23);
@@ -59,8 +73,8 @@ FOVEA_DEVICE void convert(const LinearXParams &p, float *partial) {
     int sixteen = i / 8, pair = i % 8;
     int first = sixteen * 16 + (ORDER == Order::AS_IS ? pair * 2 : pair % 4 * 4 + pair / 4);
     int second = first + (ORDER == Order::AS_IS ? 1 : 2);
-    float a = counts && first < p.width ? x[first] * scale : 0.f;
-    float b = counts && second < p.width ? x[second] * scale : 0.f;
+    float a = counts && first < p.width ? element(p, x, first, factor) * scale : 0.f;
+    float b = counts && second < p.width ? element(p, x, second, factor) * scale : 0.f;
     int64_t at = int64_t{t} * (p.padded / 2) + i;
     if (PLACE == Place::FRAGMENTS) {
       int64_t piece = int64_t{t / 8} * (p.padded / 32) + i / 16;
@@ -74,7 +88,7 @@ FOVEA_DEVICE void convert(const LinearXParams &p, float *partial) {
 
 #define KERNEL(name, HALF, ORDER, PLACE)                   \
   FOVEA_KERNEL(name, LinearXParams, 256) {                 \
-    FOVEA_SHARED(float, partial, 32);                      \
+    FOVEA_SHARED(float, partial, 64);                      \
     convert<HALF, Order::ORDER, Place::PLACE>(p, partial); \
   }
 

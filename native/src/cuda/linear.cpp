@@ -1,7 +1,10 @@
-// Linear maps and what may follow them: linear, linear_add, linear_quick_gelu, linear_gelu, swiglu. Which kernel takes which
-// weights and how many rows is in the kernels' own files; the five ops differ in what LinearParams says.
+// Linear maps, what may come before them and what may follow: linear, linear_add, linear_quick_gelu, linear_gelu, swiglu, norm_swiglu,
+// norm_qkv. Which kernel takes which
+// weights and how many rows is in the kernels' own files; the ops differ in what LinearParams says.
 
 #include "cuda/linear.h"
+
+#include <math.h>
 
 #include "launch.h"
 
@@ -10,10 +13,16 @@ namespace {
 
 // ---- arguments ----
 
-// What the five ops have in common. r: residual; up: second weights of swiglu.
+// What the ops have in common. r: residual; up: second weights of swiglu; g: of a norm before the map; w: wq of norm_qkv.
 struct Call {
   const fovea_tensor *x, *w, *b, *r, *up, *y;
+  const fovea_tensor *g = nullptr;
+  double eps = 0;
+  const fovea_norm_qkv_args *qkv = nullptr;
 };
+
+// What a launcher is for, beside what follows the map: swiglu with a norm before it.
+constexpr auto NORM_SWIGLU = static_cast<LinearThen>(LINEAR_QKV + 1);
 
 template <LinearThen THEN>
 Call call(const void *args) {
@@ -23,10 +32,47 @@ Call call(const void *args) {
   } else if constexpr (THEN == LINEAR_SWIGLU) {
     auto *a = static_cast<const fovea_swiglu_args *>(args);
     return {&a->x, &a->gate, nullptr, nullptr, &a->up, &a->y};
+  } else if constexpr (THEN == NORM_SWIGLU) {
+    auto *a = static_cast<const fovea_norm_swiglu_args *>(args);
+    return {&a->x, &a->gate, nullptr, nullptr, &a->up, &a->y, &a->g, a->eps};
+  } else if constexpr (THEN == LINEAR_QKV) {
+    auto *a = static_cast<const fovea_norm_qkv_args *>(args);
+    return {&a->x, &a->wq, nullptr, nullptr, nullptr, &a->y, &a->g, a->eps, a};
   } else {  // the other three structs have the same fields
     auto *a = static_cast<const fovea_linear_args *>(args);
     return {&a->x, &a->w, &a->b, nullptr, nullptr, &a->y};
   }
+}
+
+constexpr bool paired(LinearThen then) { return then >= LINEAR_SWIGLU; }
+
+LinearQkv qkv(const fovea_norm_qkv_args &a) {
+  constexpr double PI = 3.14159265358979323846;
+  LinearQkv q{};
+  const fovea_tensor *const maps[] = {&a.wq, &a.wk, &a.wv};
+  for (int i = 0; i < 3; i++) {
+    q.w[i] = maps[i]->data;
+    q.scales[i] = blocks(a.wq) ? scales(*maps[i]) : nullptr;
+  }
+  q.cache[0] = a.k.data;
+  q.cache[1] = a.v.data;
+  q.pos = i32(a.pos);
+  q.seq = i32(a.seq);
+  q.pages = i32(a.pages);
+  q.heads = a.y.dim[1];
+  q.key_heads = a.k.dim[1];
+  q.neighbours = a.neighbours != 0;
+  q.half_cache = a.k.dtype == FOVEA_F16;
+  q.page_count = a.k.dim[0];
+  q.places = a.k.dim[2];
+  q.sequences = a.pages.dim[0];
+  q.table = a.pages.dim[1];
+  double pairs = a.k.dim[3] / 2;
+  for (int i = 0; i < 16; i++) {
+    q.coarse[i] = a.scale * pow(a.theta, -16. * i / pairs) / PI;
+    q.fine[i] = pow(a.theta, -i / pairs);
+  }
+  return q;
 }
 
 template <LinearThen THEN>
@@ -41,15 +87,34 @@ LinearParams params(const Launch &l, const Call &c) {
   }
   p.b = c.b ? f32(*c.b) : nullptr;
   p.r = c.r ? f32(*c.r) : nullptr;
+  p.g = c.g ? f32(*c.g) : nullptr;
+  p.eps = static_cast<float>(c.eps);
   p.y = out32(*c.y);
   p.width = c.x->dim[1];
   p.outs = c.w->dim[0];
-  p.then = THEN;
+  p.then = THEN == NORM_SWIGLU ? LINEAR_SWIGLU : THEN;
   p.w_aligned = p.width % 8 == 0 && aligned16(p.w, p.up);
   p.x_aligned = p.width % 4 == 0 && aligned16(p.x);
   p.scales_aligned = p.width % 128 == 0 && aligned16(p.scales, p.up_scales);
+  if constexpr (THEN == LINEAR_QKV) {
+    p.qkv = qkv(*c.qkv);
+    p.outs = c.qkv->k.dim[3] / 2;
+    p.w_aligned = p.width % 8 == 0 && aligned16(p.qkv.w[0], p.qkv.w[1], p.qkv.w[2]);
+    p.scales_aligned =
+        p.width % 128 == 0 && aligned16(p.qkv.scales[0], p.qkv.scales[1], p.qkv.scales[2]);
+  }
   p.rows = l.rows(*c.x);
   return p;
+}
+
+// Heads of norm_qkv.
+int64_t heads(const Call &c) { return int64_t{c.qkv->y.dim[1]} + 2 * int64_t{c.qkv->k.dim[1]}; }
+
+// Tiles of `rows` rows of weights.
+template <LinearThen THEN>
+int64_t tiles(const Call &c, int64_t rows) {
+  if constexpr (THEN == LINEAR_QKV) return heads(c) * pieces(c.qkv->k.dim[3] / 2, rows / 2);
+  return pieces(c.w->dim[0], paired(THEN) ? rows / 2 : rows);
 }
 
 // Bytes of 32 elements of a row, without the scale.
@@ -57,15 +122,10 @@ int row_bytes(int32_t dtype) { return dtype == FOVEA_Q4_0 ? 16 : dtype == FOVEA_
 
 int64_t up_to(int64_t n, int64_t unit) { return pieces(n, unit) * unit; }
 
-// Outputs of y that a block of `rows` rows of weights makes.
-template <LinearThen THEN>
-int64_t outs(int64_t rows) {
-  return THEN == LINEAR_SWIGLU ? rows / 2 : rows;
-}
-
 // Quantized weights come at addresses that the loader chooses.
 bool placed(Launch &l, const Call &c) {
-  if (!blocks(*c.w) || aligned16(c.w->data, c.up ? c.up->data : nullptr)) return true;
+  const void *second = c.up ? c.up->data : c.qkv ? c.qkv->wk.data : nullptr;
+  if (!blocks(*c.w) || aligned16(c.w->data, second, c.qkv ? c.qkv->wv.data : nullptr)) return true;
   l.fail(FOVEA_E_ARGUMENT, "quantized weights must begin at a multiple of 16 bytes");
   return false;
 }
@@ -83,14 +143,23 @@ template <LinearThen THEN>
 void run_plain(Launch &l, const void *args) {
   Call c = call<THEN>(args);
   int64_t t = c.x->dim[0];
-  l.launch(plain[c.w->dtype], {pieces(c.w->dim[0], 8), t < 65535 ? t : 65535}, 256, 0,
+  int64_t units = THEN == LINEAR_QKV ? heads(c) * c.qkv->k.dim[3] / 2 : c.w->dim[0];
+  l.launch(plain[c.w->dtype], {pieces(units, 8), t < 65535 ? t : 65535}, 256, 0,
            params<THEN>(l, c));
 }
 
 template <LinearThen THEN>
 const char *rejects_plain(const DeviceInfo &, const void *args) {
-  Call c = call<THEN>(args);
-  return check_linear(*c.x, *c.w, c.b, c.r, c.up, *c.y);
+  if constexpr (THEN == NORM_SWIGLU) {
+    return check(*static_cast<const fovea_norm_swiglu_args *>(args));
+  } else if constexpr (THEN == LINEAR_QKV) {
+    auto *a = static_cast<const fovea_norm_qkv_args *>(args);
+    if (const char *why = check(*a)) return why;
+    return a->k.dim[3] > 2 * LINEAR_QKV_PAIRS ? "heads wider than 512" : nullptr;
+  } else {
+    Call c = call<THEN>(args);
+    return check_linear(*c.x, *c.w, c.b, c.r, c.up, *c.y);
+  }
 }
 
 // ---- a few rows, quantized ----
@@ -112,12 +181,14 @@ void run_dp4a(Launch &l, const void *args) {
   if (!placed(l, c)) return;
   int rows = dp4a_rows(c.x->dim[0]);
   // Pairs of rows of weights, one for a warp. Small matrices get smaller blocks, so that more multiprocessors have one.
-  int64_t pairs = THEN == LINEAR_SWIGLU ? c.w->dim[0] : pieces(c.w->dim[0], 2);
+  int64_t pairs = THEN == LINEAR_QKV ? heads(c) * c.qkv->k.dim[3] / 2
+                  : paired(THEN)     ? c.w->dim[0]
+                                     : pieces(c.w->dim[0], 2);
   int warps = 16;
   while (warps > 4 && pieces(pairs, warps) < l.device.multiprocessors) warps /= 2;
   int64_t most = int64_t{l.device.multiprocessors} * 16 / warps, wanted = pieces(pairs, warps);
   l.launch(dp4a[c.w->dtype == FOVEA_Q4_0][rows / 2], wanted < most ? wanted : most, warps * 32,
-           static_cast<int>(linear_dp4a_shared(rows, c.x->dim[1])), params<THEN>(l, c),
+           static_cast<int>(linear_dp4a_shared(rows, c.x->dim[1], c.g)), params<THEN>(l, c),
            {.overlap = true});
 }
 
@@ -127,7 +198,7 @@ const char *rejects_dp4a(const DeviceInfo &device, const void *args) {
   Call c = call<THEN>(args);
   if (c.x->dim[0] > LINEAR_DP4A_ROWS) return "for at most 4 rows";
   int64_t most = device.shared_bytes < MOST_SHARED ? device.shared_bytes : MOST_SHARED;
-  if (linear_dp4a_shared(dp4a_rows(c.x->dim[0]), c.x->dim[1]) > most)
+  if (linear_dp4a_shared(dp4a_rows(c.x->dim[0]), c.x->dim[1], c.g) > most)
     return "rows too wide for this device's shared memory";
   return nullptr;
 }
@@ -153,9 +224,9 @@ void operand(Launch &l, const Call &c, const Function<LinearXParams> *functions,
              const Operand &size, LinearParams &p) {
   auto *out = reinterpret_cast<uint16_t *>(l.scratch);
   auto *factors = reinterpret_cast<float *>(l.scratch + up_to(size.tokens * size.width * 2, 256));
-  LinearXParams x{p.x, out, factors, p.width, static_cast<int32_t>(size.width), p.rows};
+  LinearXParams x{p.x, out, factors, p.width, static_cast<int32_t>(size.width), p.rows, p.g, p.eps};
   bool half = c.w->dtype == FOVEA_F16;
-  int64_t y = half ? 1 : pieces(size.width / 2, 1024);
+  int64_t y = half || p.g ? 1 : pieces(size.width / 2, 1024);
   l.launch(functions[half           ? 0
                      : blocks(*c.w) ? 2
                                     : 1],
@@ -200,8 +271,8 @@ void run_mma16(Launch &l, const void *args) {
   operand(l, c, x_fragments, operand16(c), p);
   Thin tile = thin(c.x->dim[0]);
   l.launch(mma16[c.w->dtype - FOVEA_F16][tile.index],
-           {pieces(c.w->dim[0], outs<THEN>(tile.rows)), pieces(c.x->dim[0], tile.tokens)},
-           LINEAR_MMA16_WARPS * 32, linear_mma16_shared(tile.rows), p, {.overlap = true});
+           {tiles<THEN>(c, tile.rows), pieces(c.x->dim[0], tile.tokens)}, LINEAR_MMA16_WARPS * 32,
+           linear_mma16_shared(tile.rows), p, {.overlap = true});
 }
 
 template <LinearThen THEN>
@@ -251,11 +322,11 @@ void run_mma(Launch &l, const void *args) {
   LinearParams p = params<THEN>(l, c);
   operand(l, c, x_rows, operand_mma(c), p);
   // Big tiles where there are enough of them to keep the device busy; the bits are the same.
-  int64_t t = c.x->dim[0], o = c.w->dim[0];
+  int64_t t = c.x->dim[0];
   int64_t tokens = big_tokens(blocks(*c.w));
-  Grid grid(pieces(t, tokens), pieces(o, outs<THEN>(LINEAR_MMA_BIG_OUTS)));
+  Grid grid(pieces(t, tokens), tiles<THEN>(c, LINEAR_MMA_BIG_OUTS));
   bool big = grid.x * grid.y >= l.device.multiprocessors;
-  if (!big) grid = {pieces(t, LINEAR_MMA_SMALL), pieces(o, outs<THEN>(LINEAR_MMA_SMALL))};
+  if (!big) grid = {pieces(t, LINEAR_MMA_SMALL), tiles<THEN>(c, LINEAR_MMA_SMALL)};
   l.launch(mma[c.w->dtype - FOVEA_F16][big], grid, 128, mma_shared(big, row_bytes(c.w->dtype)), p);
 }
 
@@ -280,10 +351,12 @@ void run_wgmma(Launch &l, const void *args) {
   Call c = call<THEN>(args);
   LinearParams p = params<THEN>(l, c);
   operand(l, c, x_rows, operand_wgmma(c), p);
-  int64_t t = pieces(c.x->dim[0], LINEAR_WGMMA_TOKENS), o = c.w->dim[0];
+  int64_t t = pieces(c.x->dim[0], LINEAR_WGMMA_TOKENS);
   // Big tiles where there are enough of them to keep the device busy; the bits are the same.
-  bool big = t * pieces(o, outs<THEN>(256)) >= l.device.multiprocessors;
-  l.launch(wgmma[c.w->dtype - FOVEA_F16][big], {t, pieces(o, outs<THEN>(big ? 256 : 128))}, 256,
+  // Tiles end where a head does: big ones only where heads are that wide.
+  bool big =
+      t * tiles<THEN>(c, 256) >= l.device.multiprocessors && (THEN != LINEAR_QKV || p.outs > 64);
+  l.launch(wgmma[c.w->dtype - FOVEA_F16][big], {t, tiles<THEN>(c, big ? 256 : 128)}, 256,
            LINEAR_WGMMA_SHARED, p);
 }
 
@@ -317,19 +390,24 @@ int64_t scratch_wgmma(const DeviceInfo &, const void *args) {
 #define HALVES(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
 #define BLOCKS(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), MMA16(__VA_ARGS__), DP4A(__VA_ARGS__)
 // clang-format on
-// Five ops, with a bias and without.
-#define ALL(kind, type)                                                                   \
-  kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",_->f32"),               \
-      kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",f32->f32"),         \
-      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,          \
-           "f32," type ",_->f32"),                                                        \
-      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,          \
-           "f32," type ",f32->f32"),                                                      \
-      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",_->f32"),    \
-      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",f32->f32"),  \
-      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",_,f32->f32"),   \
-      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",f32,f32->f32"), \
-      kind("swiglu", fovea_swiglu_args, LINEAR_SWIGLU, "f32," type "," type "->f32")
+// The ops, with a bias and without.
+#define ALL(kind, type)                                                                           \
+  kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",_->f32"),                       \
+      kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",f32->f32"),                 \
+      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,                  \
+           "f32," type ",_->f32"),                                                                \
+      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,                  \
+           "f32," type ",f32->f32"),                                                              \
+      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",_->f32"),            \
+      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",f32->f32"),          \
+      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",_,f32->f32"),           \
+      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",f32,f32->f32"),         \
+      kind("swiglu", fovea_swiglu_args, LINEAR_SWIGLU, "f32," type "," type "->f32"),             \
+      kind("norm_swiglu", fovea_norm_swiglu_args, NORM_SWIGLU, "f32,f32," type "," type "->f32"), \
+      kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                                           \
+           "f32,f32," type "," type "," type ",f32,f32,i32,i32,i32->f32"),                        \
+      kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                                           \
+           "f32,f32," type "," type "," type ",f16,f16,i32,i32,i32->f32")
 
 const Kernel kernels[] = {ALL(PLAIN, "f32"), ALL(HALVES, "f16"), ALL(HALVES, "bf16"),
                           ALL(BLOCKS, "q8_0"), ALL(BLOCKS, "q4_0")};
