@@ -333,6 +333,119 @@ void kv_append(int32_t kernel, const Line &k, int32_t width) {
   spoil(kernel, c, pages, 3, {7, -1});
 }
 
+// norm_qkv and norm_swiglu against rms_norm, linear maps, rotation and append in binary64. The caches are tensors of the call like
+// others: what of them changes is held to the same loops.
+void normed(int32_t kernel, const Line &k, int32_t rows, int32_t width, int32_t half,
+            bool neighbours) {
+  bool qkv = k.op == "norm_qkv";
+  int32_t dtype = code(types(k.signature)[2]), heads = 2, key_heads = 1, places = 5;
+  int32_t head = 2 * half, outs = qkv ? heads * head : half,
+          key_outs = qkv ? key_heads * head : outs;
+  if (rows > linear_rows(k.variant)) return;
+  Buffer x(FOVEA_F32, {rows, width}), g(FOVEA_F32, {width}), w(dtype, {outs, width}),
+      wk(dtype, {key_outs, width}), wv(dtype, {key_outs, width}), pos(FOVEA_I32, {rows}),
+      seq(FOVEA_I32, {rows}), pages(FOVEA_I32, {2, 3}), y(FOVEA_F32, {rows, outs});
+  int32_t cached = qkv ? code(types(k.signature)[5]) : FOVEA_F32;
+  Buffer keys(cached, {7, key_heads, places, head}), values(cached, {7, key_heads, places, head});
+  for (Buffer *b : {&x, &g, &keys, &values}) b->random(1);
+  for (Buffer *b : {&w, &wk, &wv}) b->random(0.2);
+  for (int32_t t = 0; t < rows; t++) {
+    pos.i32()[t] = t * 7 % 15;
+    seq.i32()[t] = t % 2;
+  }
+  memcpy(pages.data(), PAGES, sizeof PAGES);
+  if (qkv) y.dims = {rows, heads, head};
+  Call c;
+  c.tensors = {&x, &g, &w, &wk, &y};
+  c.attributes = {1e-5};
+  if (qkv) {
+    c.tensors = {&x, &g, &w, &wk, &wv, &keys, &values, &pos, &seq, &pages, &y};
+    c.attributes = {1e-5, 10000, 0.5, neighbours ? 1. : 0.};
+    c.whole = true;
+  }
+  std::vector<double> dx = x.decode(), dg = g.decode();
+  const std::vector<double> dw[] = {w.decode(), wk.decode(), wv.decode()};
+  std::vector<double> normal(static_cast<size_t>(width));
+  // The map m of row t's norm at output o, and how far a kernel may be off.
+  std::vector<double> rounding;
+  auto map = [&](int m, int32_t o, double &bound) {
+    double v = 0;
+    bound = 0;
+    for (size_t j = 0; j < static_cast<size_t>(width); j++) {
+      double weight = dw[m][static_cast<size_t>(o) * static_cast<size_t>(width) + j];
+      v += weight * normal[j];
+      bound += std::fabs(weight) * (rounding[j] + std::fabs(normal[j]) * (2 * width + 20) * U);
+    }
+    return v;
+  };
+  std::vector<double> want[2] = {keys.decode(), values.decode()}, bound[2];
+  for (int i = 0; i < 2; i++) bound[i].assign(want[i].size(), 0);
+  for (int32_t t = 0; t < rows; t++) {
+    double squares = 0;
+    const double *row = &dx[static_cast<size_t>(t) * static_cast<size_t>(width)];
+    for (int32_t j = 0; j < width; j++) squares += row[j] * row[j];
+    for (size_t j = 0; j < normal.size(); j++)
+      normal[j] = row[j] / std::sqrt(squares / width + 1e-5) * dg[j];
+    rounding = linear_rounding(dtype, normal.data(), width);
+    if (!qkv) {
+      for (int32_t o = 0; o < outs; o++) {
+        double e, f, v = map(0, o, e), u = map(1, o, f), s = v * sigmoid(v);
+        c.want.push_back(s * u);
+        c.bound.push_back(1.2 * e * (std::fabs(u) + f) + std::fabs(s) * f +
+                          0x1p-20 * (1 + std::fabs(v)) * std::fabs(s * u) + 1e-37);
+      }
+      continue;
+    }
+    for (int32_t h = 0; h < heads + 2 * key_heads; h++) {
+      int m = h < heads ? 0 : h < heads + key_heads ? 1 : 2;
+      int32_t first = m == 0 ? h : 0;
+      std::vector<double> v(static_cast<size_t>(head)), e(v);
+      for (int32_t i = 0; i < half; i++) {
+        auto a = static_cast<size_t>(neighbours ? 2 * i : i);
+        size_t b = a + static_cast<size_t>(neighbours ? 1 : half);
+        double ea, eb, va = map(m, first * head + static_cast<int32_t>(a), ea),
+                       vb = map(m, first * head + static_cast<int32_t>(b), eb);
+        double angle = pos.i32()[t] * 0.5 / std::pow(10000, static_cast<double>(i) / half);
+        double cosine = m == 2 ? 1 : std::cos(angle), sine = m == 2 ? 0 : std::sin(angle);
+        v[a] = va * cosine - vb * sine;
+        v[b] = vb * cosine + va * sine;
+        double turn =
+            (std::fabs(va) + std::fabs(vb)) * (4 * U * std::fabs(angle) + 0x1p-21) + 1e-37;
+        e[a] = ea * std::fabs(cosine) + eb * std::fabs(sine) + turn;
+        e[b] = eb * std::fabs(cosine) + ea * std::fabs(sine) + turn;
+      }
+      int32_t page = PAGES[seq.i32()[t] * 3 + pos.i32()[t] / places];
+      for (size_t i = 0; i < v.size(); i++) {
+        if (m == 0) {
+          c.want.push_back(v[i]);
+          c.bound.push_back(e[i]);
+        } else {
+          size_t at = static_cast<size_t>(page * places + pos.i32()[t] % places) * v.size() + i;
+          want[m - 1][at] = v[i];
+          bound[m - 1][at] =
+              e[i] + (cached == FOVEA_F16 ? std::fabs(v[i]) * 2 * HALF + 0x1p-24 : 0);
+        }
+      }
+    }
+  }
+  check(kernel, c);
+  if (!qkv) return;
+  // check() has run it: the caches hold what the last run wrote.
+  const Buffer *caches[] = {&keys, &values};
+  for (int i = 0; i < 2; i++) {
+    std::vector<double> got = caches[i]->decode();
+    for (size_t j = 0; j < got.size(); j++)
+      if (!(std::fabs(got[j] - want[i][j]) <= bound[i][j]))
+        return fail("element " + std::to_string(j) + " of cache " + std::to_string(i) + " is " +
+                    std::to_string(got[j]) + ", not " + std::to_string(want[i][j]));
+  }
+  if (rows > 1) {
+    spoil(kernel, c, pos, 1, {3 * places, -1, INT32_MAX});
+    spoil(kernel, c, seq, 1, {2, -1, INT32_MIN});
+    spoil(kernel, c, pages, 4, {7, -1});  // row 1's
+  }
+}
+
 // tokens [2,9] counts up from 0; rows stand at (1,8), (0,0), (1,3).
 struct Places {
   Buffer tokens{FOVEA_I32, {2, 9}}, seq{FOVEA_I32, {3}}, pos{FOVEA_I32, {3}};
@@ -443,6 +556,11 @@ int main() {
       linear(i, k, {29, blocks ? 672 : 61, 35, 0, ALONE});
       linear(i, k, {9, blocks ? 512 : 64, 64, 1, ALONE});
       linear(i, k, {2, blocks ? 1120 : 1, 3});
+    } else if (op == "norm_swiglu" || op == "norm_qkv") {
+      normed(i, k, 1, 64, 3, false);
+      normed(i, k, 2, 160, 40, true);
+      normed(i, k, 4, 96, 64, false);
+      normed(i, k, 30, 64, 36, true);
     } else if (op == "add" || op == "silu_mul" || op == "quick_gelu" || op == "gelu" ||
                op == "rms_norm" || op == "layer_norm") {
       elementwise(i, k, 1, 1, false);
