@@ -53,7 +53,7 @@ struct Skinny {
 
   const LinearParams &p;
   uint8_t *ring;  // this warp's
-  int lane, warp, head, o0, t0, pieces, blocks;
+  int lane, warp, o0, t0, pieces, blocks;
   // Rows lane/4 and 8 + lane/4 of the tile, and how far on the next two are; w points at this lane's chunk. For swiglu the
   // second one is up's.
   LinearRow first, second;
@@ -70,7 +70,6 @@ struct Skinny {
     ring = shared + warp * STAGES * STAGE;
     bool gated = linear_gated(p);
     int outs = gated ? ROWS / 2 : ROWS;
-    head = linear_head(p, static_cast<int>(blockIdx.x), outs);
     o0 = linear_first(p, static_cast<int>(blockIdx.x), outs);
     row_bytes = BLOCKS ? int64_t{blocks} * LinearTile<W>::BYTES : int64_t{p.width} * 2;
     two_outs = gated ? 8 : 16;
@@ -82,10 +81,15 @@ struct Skinny {
   }
 
   FOVEA_DEVICE LinearRow row_at(int r) const {
-    LinearRow row = linear_row(p, head, o0, r);
+    LinearRow row = linear_row(p, head(), o0, r);
     row.w += row.row * row_bytes + lane % 4 * 16;
     if (BLOCKS) row.scales += row.row * blocks;
     return row;
+  }
+
+  // Found anew where it is needed: one register less in the loop.
+  FOVEA_DEVICE int head() const {
+    return linear_head(p, static_cast<int>(blockIdx.x), linear_gated(p) ? ROWS / 2 : ROWS);
   }
 
   FOVEA_DEVICE void copy(int piece, int slot) const {
@@ -230,7 +234,7 @@ struct Skinny {
           if (gated) u += from[w * BT * SLAB + 8];
         }
         float scale = W == LinearWeights::F16 ? p.row_scales[t] : 1.f;
-        linear_finish(p, t, o, v * scale, u * scale, head);
+        linear_finish(p, t, o, v * scale, u * scale, head());
       }
     }
   }

@@ -2,7 +2,12 @@ package dev.fovea.program;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.fovea.op.KvAppend;
+import dev.fovea.op.NormQkv;
 import dev.fovea.op.Ops;
+import dev.fovea.op.PagedAttention;
+import dev.fovea.op.RmsNorm;
+import dev.fovea.op.Rope;
 import dev.fovea.tensor.Axis;
 import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
@@ -104,5 +109,63 @@ class FuseTest {
           %0 quick_gelu f32[T=3,D=8] = QuickGelu[](x)
           %1 linear_add f32[T=3,O=8] = LinearAdd[](%0 quick_gelu, w, b, x)
         """, Fuse.apply(t.program(), Ops.FUSED, (op, in, out) -> true).toString());
+  }
+
+  private Value rows(Value normed, Axis axis) {
+    return normed.linear(w, null).splitHeads(axis, 2);
+  }
+
+  /** A decoder layer's way into the cache; between: whether the keys are read before the values are appended. */
+  private List<String> decoder(boolean between) {
+    TensorType cache = TensorType.f32(Shape.of(Axis.PG, 2, Axis.KH, 2, Axis.PS, 4, Axis.DH, 4));
+    Value keys = t.state("k", cache);
+    Value values = t.state("v", cache);
+    Value pos = t.input("pos", TensorType.i32(Shape.of(Axis.T, 3)));
+    Value seq = t.input("seq", TensorType.i32(Shape.of(Axis.T, 3)));
+    Value pages = t.input("pages", TensorType.i32(Shape.of(Axis.B, 1, Axis.MP, 2)));
+    Value g = t.weight("g", TensorType.f32(Shape.of(Axis.D, 8)));
+    Value n = t.apply(new RmsNorm(1e-6), x, g);
+    Rope rope = new Rope(500, 0.5, true);
+    Value q = t.apply(rope, rows(n, Axis.H), pos);
+    Value k = t.apply(rope, rows(n, Axis.KH), pos);
+    Value v = rows(n, Axis.KH);
+    Value withK = t.apply(new KvAppend(), keys, k, pos, seq, pages);
+    PagedAttention attention = new PagedAttention(1);
+    Value early = between ? t.apply(attention, q, withK, values, pos, seq, pages) : null;
+    Value withV = t.apply(new KvAppend(), values, v, pos, seq, pages);
+    Value late = t.apply(attention, q, withK, withV, pos, seq, pages);
+    return early == null ? fused(late) : fused(early, late);
+  }
+
+  @Test
+  void fusesTheWayIntoTheCache() {
+    assertEquals(List.of("norm_qkv", "paged_attention"), decoder(false));
+    Program p = Fuse.apply(t.program(), Ops.FUSED, (op, in, out) -> true);
+    Node phase = p.nodes().getFirst();
+    assertEquals(new NormQkv(1e-6, 500, 0.5, true), phase.op());
+    assertEquals(
+        phase.made(), p.nodes().get(1).inputs().subList(0, 3), "attention reads what it wrote");
+    assertEquals(phase.in(5), phase.written().get(0).alias());
+    assertEquals(phase.in(6), phase.written().get(1).alias());
+  }
+
+  @Test
+  void movesNoWriteBehindItsReader() {
+    List<String> names = decoder(true);
+    assertEquals(2, names.stream().filter("kv_append"::equals).count(), names.toString());
+  }
+
+  @Test
+  void fusesANormIntoItsGate() {
+    Value g = t.weight("g", TensorType.f32(Shape.of(Axis.D, 8)));
+    Value n = t.apply(new RmsNorm(1e-6), x, g);
+    assertEquals(List.of("norm_swiglu"), fused(n.linear(w, null).siluMul(n.linear(u, null))));
+    freshTrace();
+    g = t.weight("g", TensorType.f32(Shape.of(Axis.D, 8)));
+    n = t.apply(new RmsNorm(1e-6), x, g);
+    assertEquals(
+        List.of("rms_norm", "swiglu"),
+        fused(n.linear(w, null).siluMul(n.linear(u, null)), n),
+        "the norm is read by the caller");
   }
 }

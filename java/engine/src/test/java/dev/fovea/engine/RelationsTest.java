@@ -32,6 +32,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -345,6 +346,33 @@ class RelationsTest {
       float[] plain = run(device, program, TinyModel.parameters(arena, DType.parse(type)), false);
       for (int i = 0; i < fused.length; i++) {
         assertEquals(plain[i], fused[i], CLOSE, "logit " + i);
+      }
+    }
+  }
+
+  /** Norm to cache, attention, output map, norm to gate, down map: and all that is beside them in a step. */
+  @ParameterizedTest
+  @CsvSource({"cpu,f32", "cpu,q4_0", "cuda-emulated,f16", "cuda-emulated,q4_0"})
+  void aDecoderLayerIsFiveKernels(String backend, String type) {
+    try (Arena arena = Arena.ofShared();
+        Device device = Backend.named(backend).open(new DeviceOptions(2, null))) {
+      ParameterSource parameters = TinyModel.parameters(arena, DType.parse(type));
+      Program program = new Llava(CONFIG, parameters::dtype).step(POOL, VOCABULARY);
+      try (Executable e = device.compile(program, bind(device, program, parameters))) {
+        List<String> names =
+            e.plan().steps().stream().map(s -> s.node().op().name()).toList();
+        List<String> layer =
+            List.of("norm_qkv", "paged_attention", "linear_add", "norm_swiglu", "linear_add");
+        List<String> expected = new ArrayList<>();
+        for (int i = 0; i < CONFIG.decoder().layers(); i++) {
+          expected.addAll(layer);
+        }
+        int first = names.indexOf("norm_qkv");
+        assertEquals(
+            expected,
+            names.subList(Math.max(first, 0), Math.max(first, 0) + expected.size()),
+            names.toString());
+        assertEquals(expected.size() + 7, names.size(), names.toString());
       }
     }
   }
