@@ -122,28 +122,29 @@ public final class Harness {
       try (Arena arena = Arena.ofConfined();
           Constants constants = new Constants(arrangement.constants(device, arena));
           Executable exe = device.compile(arrangement.plan(kernel), constants.buffers())) {
-        MemorySegment before = arena.allocate(arrangement.bytes, 64);
-        MemorySegment after = arena.allocate(arrangement.bytes, 64);
-        MemorySegment again = arena.allocate(arrangement.bytes, 64);
-        arrangement.fill(before);
+        Buffer state = arrangement.state(constants.buffers());
+        Image before = new Image(data, arrangement, arena);
+        Image after = new Image(data, arrangement, arena);
+        Image again = new Image(data, arrangement, arena);
+        arrangement.fill(before.arena);
+        if (state != null) {
+          before.out.copyFrom(arrangement.stateBefore());
+        }
         live(exe, data);
-        run(exe, before, after);
+        run(exe, state, before, after);
         share = Math.max(share, verify(data, arrangement, before, after));
-        run(exe, before, again);
+        run(exe, state, before, again);
         same(data, arrangement, after, again, "a second run");
         String changed = arrangement.changed(constants.buffers(), arena);
         if (changed != null) {
           throw new Broken("wrote to input " + changed);
         }
-        ByteBuffer bytes = ByteBuffer.wrap(after
-            .asSlice(arrangement.out.offset(), arrangement.out.bytes())
-            .toArray(ValueLayout.JAVA_BYTE));
+        ByteBuffer bytes = ByteBuffer.wrap(after.out.toArray(ValueLayout.JAVA_BYTE));
         Bits other = seen.putIfAbsent(
             kernel.variant() + " " + arrangement.name, new Bits(device.describe(), bytes));
         if (other != null && !other.bytes().equals(bytes)) {
           int at = other.bytes().mismatch(bytes);
-          throw new Broken(element(data, at / data.outType.dtype().blockBytes())
-              + " has other bits than on " + other.device());
+          throw new Broken(at(data, at) + " has other bits than on " + other.device());
         }
       } catch (Broken e) {
         return new Outcome.Failed(e.getMessage() + where);
@@ -166,36 +167,54 @@ public final class Harness {
     }
   }
 
-  private static void run(Executable exe, MemorySegment before, MemorySegment after) {
-    exe.poke(0, before);
+  /** The arena, and the output: a part of it, or a state beside it. */
+  private static final class Image {
+    final MemorySegment arena;
+    final MemorySegment out;
+
+    Image(CaseData data, Arrangement arrangement, Arena memory) {
+      arena = memory.allocate(arrangement.bytes, 64);
+      Plan.Slice slice = arrangement.out;
+      out = slice == null
+          ? memory.allocate(data.outType.bytes(), 64)
+          : arena.asSlice(slice.offset(), slice.bytes());
+    }
+  }
+
+  private static void run(Executable exe, @Nullable Buffer state, Image before, Image after) {
+    exe.poke(0, before.arena);
+    if (state != null) {
+      state.upload(before.out, 0);
+    }
     exe.run();
-    exe.peek(0, after);
+    exe.peek(0, after.arena);
+    if (state != null) {
+      state.download(after.out, 0);
+    }
   }
 
   /** The largest share of the bound that any element uses. */
-  private static double verify(
-      CaseData data, Arrangement arrangement, MemorySegment before, MemorySegment after)
+  private static double verify(CaseData data, Arrangement arrangement, Image before, Image after)
       throws Broken {
     Plan.Slice out = arrangement.out;
-    untouched(arrangement, before, after, 0, out.offset());
-    untouched(arrangement, before, after, out.offset() + out.bytes(), arrangement.bytes);
+    if (out == null) {
+      untouched(arrangement, before.arena, after.arena, 0, arrangement.bytes);
+    } else {
+      untouched(arrangement, before.arena, after.arena, 0, out.offset());
+      untouched(
+          arrangement, before.arena, after.arena, out.offset() + out.bytes(), arrangement.bytes);
+    }
     DType dtype = data.outType.dtype();
     int size = dtype.blockBytes();
-    MemorySegment was = before.asSlice(out.offset(), out.bytes());
-    MemorySegment is = after.asSlice(out.offset(), out.bytes());
     Definition expected = data.expected;
     int elements = Math.toIntExact(data.outType.shape().elements());
     double share = 0;
     for (int i = 0; i < elements; i++) {
+      long block = (long) i / dtype.blockSize() * size;
       if (i < expected.values().length && expected.writes(i)) {
-        share = Math.max(share, share(data, i, Blocks.get(dtype, is, i)));
+        share = Math.max(share, share(data, i, Blocks.get(dtype, after.out, i)));
       } else if (MemorySegment.mismatch(
-              was,
-              (long) i * size,
-              (long) (i + 1) * size,
-              is,
-              (long) i * size,
-              (long) (i + 1) * size)
+              before.out, block, block + size, after.out, block, block + size)
           >= 0) {
         throw new Broken(element(data, i) + " was written, which the op leaves alone");
       }
@@ -229,19 +248,22 @@ public final class Harness {
     }
   }
 
-  private static void same(
-      CaseData data, Arrangement arrangement, MemorySegment a, MemorySegment b, String what)
+  private static void same(CaseData data, Arrangement arrangement, Image a, Image b, String what)
       throws Broken {
-    long at = MemorySegment.mismatch(a, 0, arrangement.bytes, b, 0, arrangement.bytes);
-    if (at < 0) {
-      return;
+    long inOut = a.out.mismatch(b.out);
+    if (inOut >= 0) {
+      throw new Broken(what + " gives other bits at " + at(data, inOut));
     }
-    long inOut = at - arrangement.out.offset();
-    boolean output = inOut >= 0 && inOut < arrangement.out.bytes();
-    throw new Broken(what + " gives other bits at "
-        + (output
-            ? element(data, (int) (inOut / data.outType.dtype().blockBytes()))
-            : arrangement.owner(at)));
+    long inArena = a.arena.mismatch(b.arena);
+    if (inArena >= 0) {
+      throw new Broken(what + " gives other bits at " + arrangement.owner(inArena));
+    }
+  }
+
+  /** The element, or the first of the block, of that byte of the output. */
+  private static String at(CaseData data, long offset) {
+    DType dtype = data.outType.dtype();
+    return element(data, (int) (offset / dtype.blockBytes() * dtype.blockSize()));
   }
 
   /** {@code y[3,17]}. */
