@@ -391,12 +391,14 @@ struct Quants {
   uint16_t scales[2][TILE][W / 32];
 };
 
+static_assert(prefill_shared(64, true) == 2 * TILE * 64 * 2 + 2 * sizeof(Quants<64>));
+static_assert(prefill_shared(128, true) == 2 * TILE * 128 * 2 + 2 * sizeof(Quants<128>));
+
 // Four quants times their scale, d twice, as halves. 1024 + 128 + q has q's bits, the highest turned, in its last byte.
 FOVEA_DEVICE uint2 widen_four(uint32_t x, uint32_t d) {
   x ^= 0x80808080u;
-  return make_uint2(
-      f16x2_mul(f16x2_sub(prmt(x, 0x64646464u, 0x4140u), 0x64806480u), d),
-      f16x2_mul(f16x2_sub(prmt(x, 0x64646464u, 0x4342u), 0x64806480u), d));
+  return make_uint2(f16x2_mul(f16x2_sub(prmt(x, 0x64646464u, 0x4140u), 0x64806480u), d),
+                    f16x2_mul(f16x2_sub(prmt(x, 0x64646464u, 0x4342u), 0x64806480u), d));
 }
 
 // A stage as tiles of binary16, keys and then values, by all threads of the block.
@@ -427,8 +429,6 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
   using Way = Halves<W>;
   constexpr bool BLOCKS = sizeof(T) == 1;
   constexpr int TILE_BYTES = TILE * W * 2, N = TILE / 8;
-  static_assert(prefill_shared(W, BLOCKS) ==
-                (BLOCKS ? 2 * TILE_BYTES + 2 * sizeof(Quants<W>) : 4 * TILE_BYTES));
   constexpr int NONE = 0x7fffffff;
   int n = live_rows(p.rows);
   int head = blockIdx.x, base = (gridDim.y - 1 - blockIdx.y) * TILE;
@@ -530,7 +530,8 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
       row = look_up(tile + 2);
       cp_async_wait<1>();
       __syncthreads();
-      if constexpr (BLOCKS) {  // every warp has left the tiles before, and the stage is left before it is fetched into again
+      if constexpr (
+          BLOCKS) {  // every warp has left the tiles before, and the stage is left before it is fetched into again
         widen_tiles<W>(shared, stages[tile % 2]);
         __syncthreads();
       }

@@ -3,8 +3,8 @@
 #include "cuda/report.h"
 
 struct PagedAttentionParams {
-  const float *q;     // [T,H,Dh]
-  const void *k, *v;  // [Pg,Hk,Ps,Dh]; of q8_0 the quants
+  const float *q;                       // [T,H,Dh]
+  const void *k, *v;                    // [Pg,Hk,Ps,Dh]; of q8_0 the quants
   const uint16_t *k_scales, *v_scales;  // of q8_0: [Pg,Hk,Ps,Dh/32]
   const int32_t *pos, *seq, *pages;
   float *y;

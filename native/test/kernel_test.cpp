@@ -216,7 +216,8 @@ void attend(Call &c, const double *q, const std::vector<double> &k, const std::v
     for (size_t i = 0; i < width; i++) {
       score[j] += q[i] * k[at[j] + i] * scale;
       size += std::fabs(q[i] * k[at[j] + i] * scale);
-      rounding += (halves * HALF * std::fabs(q[i]) + largest * HALF_TINY) * std::fabs(k[at[j] + i] * scale);
+      rounding +=
+          (halves * HALF * std::fabs(q[i]) + largest * HALF_TINY) * std::fabs(k[at[j] + i] * scale);
     }
     top = std::fmax(top, score[j]);
     error = std::fmax(error, (static_cast<double>(width) + 3) * U * size + (halves ? rounding : 0));

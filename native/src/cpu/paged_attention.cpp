@@ -133,15 +133,15 @@ int64_t scratch(const void *args, int threads) {
          ((QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16);
 }
 
-const Kernel kernels[] = {
-    {"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
-     sizeof(fovea_paged_attention_args), run_<FOVEA_F32>, rejects<fovea_paged_attention_args>, scratch},
-    {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
-     sizeof(fovea_paged_attention_args), run_<FOVEA_F16>, rejects<fovea_paged_attention_args>,
-     scratch},
-    {"paged_attention", "f32,q8_0,q8_0,i32,i32,i32->f32", FOVEA_VARIANT,
-     sizeof(fovea_paged_attention_args), run_<FOVEA_Q8_0>, rejects<fovea_paged_attention_args>,
-     scratch}};
+const Kernel kernels[] = {{"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<FOVEA_F32>,
+                           rejects<fovea_paged_attention_args>, scratch},
+                          {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<FOVEA_F16>,
+                           rejects<fovea_paged_attention_args>, scratch},
+                          {"paged_attention", "f32,q8_0,q8_0,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<FOVEA_Q8_0>,
+                           rejects<fovea_paged_attention_args>, scratch}};
 
 }  // namespace
 FOVEA_KERNELS(paged_attention)

@@ -44,12 +44,13 @@ const char *rejects_kv_append(const DeviceInfo &, const void *args) {
   return countable(a->x) ? nullptr : "rows too long";
 }
 
-const Kernel kernels[] = {{"kv_append", "f32,f32,i32,i32,i32->f32", "four", 80,
-                           sizeof(fovea_kv_append_args), run, rejects_kv_append, no_scratch},
-                          {"kv_append", "f16,f32,i32,i32,i32->f16", "four", 80,
-                           sizeof(fovea_kv_append_args), run, rejects_kv_append, no_scratch},
-                          {"kv_append", "q8_0,f32,i32,i32,i32->q8_0", "block", 80,
-                           sizeof(fovea_kv_append_args), run_blocks, rejects_kv_append, no_scratch}};
+const Kernel kernels[] = {
+    {"kv_append", "f32,f32,i32,i32,i32->f32", "four", 80, sizeof(fovea_kv_append_args), run,
+     rejects_kv_append, no_scratch},
+    {"kv_append", "f16,f32,i32,i32,i32->f16", "four", 80, sizeof(fovea_kv_append_args), run,
+     rejects_kv_append, no_scratch},
+    {"kv_append", "q8_0,f32,i32,i32,i32->q8_0", "block", 80, sizeof(fovea_kv_append_args),
+     run_blocks, rejects_kv_append, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(kv_append)

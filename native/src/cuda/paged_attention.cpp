@@ -62,8 +62,7 @@ PagedAttentionParams params(Launch &l, const Args *a) {
 
 void run_plain(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
-  l.launch(plain[type(a)], Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a),
-           OVERLAP);
+  l.launch(plain[type(a)], Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a), OVERLAP);
 }
 
 // Quants are read 16 at a time: memory of blocks always lies so.

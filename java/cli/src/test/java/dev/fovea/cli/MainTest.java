@@ -60,8 +60,8 @@ class MainTest {
             List.of("ask", "--temp", "-1", "What?"),
             "fovea: temperature: expected 0 to 100, found -1.0"),
         new Mistake(
-            List.of("ask", "-ctk", "q4", "What?"),
-            "fovea: --cache-type: expected f16 or f32, found q4"),
+            List.of("ask", "--kv", "q4_0", "What?"),
+            "fovea: --kv: expected f16, q8_0 or f32, found q4_0"),
         new Mistake(
             List.of("ask", "--image-mode", "stretch", "What?"),
             "fovea: --image-mode: expected [resize, pad, pad-top-left, crop], found stretch"),

@@ -32,6 +32,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -45,7 +46,11 @@ class RelationsTest {
   private static final double CLOSE = 2e-4;
 
   private static Generator generator(Device device, Arena arena, int rows) {
-    Runner.Sizes sizes = new Runner.Sizes(128, 200, 4, DType.F32, rows, rows, VOCABULARY);
+    return generator(device, arena, rows, DType.F32);
+  }
+
+  private static Generator generator(Device device, Arena arena, int rows, DType kvType) {
+    Runner.Sizes sizes = new Runner.Sizes(128, 200, 4, kvType, rows, rows, VOCABULARY);
     return new Generator(device, CONFIG, TinyModel.parameters(arena, DType.F32), sizes);
   }
 
@@ -119,11 +124,18 @@ class RelationsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "cpu", "cuda-emulated"})
-  void sharedPagesEqualPrivatePages(String backend) {
+  @CsvSource({
+    "reference, F32",
+    "cpu, F32",
+    "cuda-emulated, F32",
+    "reference, Q8_0",
+    "cpu, Q8_0",
+    "cuda-emulated, Q8_0"
+  })
+  void sharedPagesEqualPrivatePages(String backend, DType kvType) {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named(backend).open(new DeviceOptions(2, null));
-        Generator generator = generator(device, arena, 16)) {
+        Generator generator = generator(device, arena, 16, kvType)) {
       Features seen = picture(generator.runner(), arena, 5);
       Features other = picture(generator.runner(), arena, 6);
       Prompt first = new Prompt(mixed(seen.rows(), 9, 11), List.of(seen));
@@ -332,6 +344,36 @@ class RelationsTest {
           16 * (type.equals("f16") ? 0x1p-10 : 0x1p-8) * largest,
           type + " logit " + i + " of cuda");
     }
+  }
+
+  /**
+   * A block of the cache is off by at most half a step of max/127, and by 2⁻¹¹ of max for the step itself. Keys and values of two layers are:
+   * four times that of the largest logit to first order, and twice to be sure of the rest. Measured: EIGHT
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "cpu", "cuda-emulated"})
+  void cacheOfEightBitsIsNearOneOfHalves(String backend) {
+    List<Answered> found = new ArrayList<>();
+    for (DType kvType : new DType[] {DType.F16, DType.Q8_0}) {
+      try (Arena arena = Arena.ofShared();
+          Device device = Backend.named(backend).open(new DeviceOptions(2, null));
+          Generator generator = generator(device, arena, 16, kvType)) {
+        Features seen = picture(generator.runner(), arena, 5);
+        found.add(answer(generator, new Prompt(mixed(seen.rows(), 9, 11), List.of(seen)), 24));
+      }
+    }
+    float[] halves = found.get(0).logits();
+    float[] eight = found.get(1).logits();
+    double largest = 0;
+    double worst = 0;
+    for (int i = 0; i < VOCABULARY; i++) {
+      largest = Math.max(largest, Math.abs(halves[i]));
+      worst = Math.max(worst, Math.abs(halves[i] - eight[i]));
+    }
+    assertTrue(worst > 0, "the cache is not of eight bits");
+    assertEquals(0, worst / largest, 2 * 4 * (1. / 254 + 0x1p-11), "share of the largest logit");
+    assertEquals(found.get(0).tokens(), found.get(1).tokens());
+    System.err.println("KV8 " + backend + " " + worst / largest + " " + found.get(0).tokens());
   }
 
   @ParameterizedTest
