@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -176,6 +177,14 @@ class MainTest {
     assertEquals("avx2", options == null ? "" : options.tier());
     assertEquals(folder, scripted.model);
     assertEquals(7, scripted.generations.getFirst().maxTokens());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--kv", "--cache-type", "-ctk"})
+  void cacheTypeHasThreeNames(String flag) {
+    assertEquals(0, scripted.run("", "ask", flag, "Q8_0", "What?"), scripted::err);
+    var options = scripted.options;
+    assertEquals(DType.Q8_0, options == null ? null : options.kvType());
   }
 
   @Test
