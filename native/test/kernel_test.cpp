@@ -315,6 +315,10 @@ void kv_append(int32_t kernel, const Line &k, int32_t width) {
       pos(FOVEA_I32, {rows}), seq(FOVEA_I32, {rows}), pages(FOVEA_I32, {2, 3});
   cache.random(1);
   x.random(1);
+  if (dtype == FOVEA_Q8_0) {  // a block with halves of its step
+    for (int32_t i = 0; i < 32; i++) x.f32()[i] = static_cast<float>(i % 9 - 4) * 2.5f;
+    x.f32()[7] = 127;
+  }
   const int32_t where[] = {0, 14, 5, 6}, whose[] = {1, 0, 1, 1};
   memcpy(pos.data(), where, sizeof where);
   memcpy(seq.data(), whose, sizeof whose);

@@ -109,7 +109,11 @@ public record KvAppend() implements Op {
           of(dtype, 1, 32, 128, 32, new Fill.Values(63), new Fill.Values(1)).asReal());
     }
     for (Fill x : new Fill[] {
-      new Fill.Constant(0), new Fill.Outlier(1), new Fill.Normal(1e-6), new Fill.Normal(1e-30)
+      new Fill.Constant(0),
+      new Fill.Outlier(1),
+      new Fill.Normal(1e-6),
+      new Fill.Normal(1e-30),
+      new Fill.Values(127, 0.5, -0.5, 1.5, -2.5) // halves of a step
     }) {
       Case c = of(DType.Q8_0, 3, 2, 64, 4, new Fill.Range(1), new Fill.Constant(1));
       List<Fill> fill = new ArrayList<>(c.fill());
