@@ -182,6 +182,7 @@ class MainTest {
   @ParameterizedTest
   @ValueSource(strings = {"--kv", "--cache-type", "-ctk"})
   void cacheTypeHasThreeNames(String flag) {
+    scripted.env.put("FOVEA_MODEL", folder.toString());
     assertEquals(0, scripted.run("", "ask", flag, "Q8_0", "What?"), scripted::err);
     var options = scripted.options;
     assertEquals(DType.Q8_0, options == null ? null : options.kvType());
