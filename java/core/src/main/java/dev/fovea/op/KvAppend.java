@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What is written is exact but for the type. In a cache of eight bits each 32 numbers of a row become a block as
  * {@link Blocks#quantize} makes it, every step of which is one rounded operation of binary32, so that all backends write the same bytes.
- * A number is then off by at most max|x|·(1/254 + 2⁻¹¹) + 127·2⁻²⁵: half a step, the rounding of the step to binary16, and that of steps
- * below its ordinary numbers.
+ * A number is then off by at most max|x|·(1/254 + 2⁻¹¹ + 2⁻²²) + 127·2⁻²⁵: half a step, the rounding of the step to binary16, that of the
+ * quotient, and that of steps below binary16's ordinary numbers.
  */
 public record KvAppend() implements Op {
 
