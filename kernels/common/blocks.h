@@ -1,4 +1,4 @@
-/* Block layouts of quantized weights, shared by every kernel language. The same as ggml's Q8_0 and Q4_0. */
+/* Block layouts of quantized weights and caches, shared by every kernel language. The same as ggml's Q8_0 and Q4_0. */
 #ifndef FOVEA_BLOCKS_H
 #define FOVEA_BLOCKS_H
 

@@ -19,10 +19,11 @@ struct PlainShared {
 FOVEA_DEVICE float widen(float x) { return x; }
 FOVEA_DEVICE float widen(uint16_t x) { return f16_to_f32(x); }
 
-// find(j): where key j's numbers start in k, and its values' in v.
-template <class T, class Find>
-FOVEA_DEVICE void attend_plainly(const float *q, const T *k, const T *v, float *y, int64_t n,
-                                 int width, float scale, PlainShared &shared, const Find &find) {
+// find(j): where key j's numbers start in k, and its values' in v: pointers, or whatever has a number at an index.
+template <class Numbers, class Find>
+FOVEA_DEVICE void attend_plainly(const float *q, const Numbers &k, const Numbers &v, float *y,
+                                 int64_t n, int width, float scale, PlainShared &shared,
+                                 const Find &find) {
   int i = threadIdx.x;
   float max = -INFINITY, sum = 0;
   for (int64_t from = 0; from < n; from += PLAIN_THREADS) {

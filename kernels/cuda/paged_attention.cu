@@ -3,13 +3,16 @@
 //
 // paged_attention_<cache>__plain. Grid (rows, heads), 128 threads; attention_plain.cuh. Traffic: a key head once a row and query head.
 //
+// A cache of eight bits lies split: quants, then scales (fovea_cuda_split_blocks).
+//
 // paged_attention_<cache>__split_<width>[x4]. For a few rows at the end of long contexts. Idea: a row's keys are cut
 // into parts (how many depends on its position alone), a block takes one part of one key head and up to four query heads that
 // share it; a warp's lanes lie side by side along the head, 16 bytes each, several keys a load, all loads of 16 keys under way
 // at once; every group of lanes goes on with a softmax of its own and they are joined in the end, lanes by shuffles, warps in
 // shared memory, parts by the block that arrives last, in the parts' order, whoever that is. Grid (16, groups of query heads,
 // rows), 128 threads: the same for every context, blocks without a part leave at once; up to 1024 keys a part has 64, then 128
-// and so on. Traffic: keys and values once, partial sums written and read once, a 32nd of that in binary16. Expected, not
+// and so on. Traffic: keys and values once, partial sums written and read once, a 32nd of that in binary16. Quants become
+// binary32 by their bits, scales come in behind the sum of a block's products and, of values, with the weight. Expected, not
 // measured: 80 % of the read ceiling from 2048 keys and 4 rows on; one row, 700 keys, 32 heads of 128 in binary16: 352 blocks,
 // 11.5 MB, bound by latency, 5 us. Wins for 1 to 16 rows. _odd: for tensors that do not start on 16 bytes, same bits.
 //
@@ -20,7 +23,9 @@
 // sees, and masks only where one of them does not see all. For consecutive rows of one sequence, prefill's case, that is the usual
 // causal walk. Grid (heads, ceil(rows/64)), the longest tiles first; 128 threads, 64 KiB shared (32 for width 64). Traffic: keys and
 // values once a block, from the second-level cache. Expected, not measured: 250 to 350 TFLOP/s at 2048 rows and more on
-// sm_90; less for the few hundred rows of a prompt. A key that is not seen must still be a number: infinity times a weight
+// sm_90; less for the few hundred rows of a prompt. Of q8_0 quants come
+// through the double buffer and the block widens each tile to binary16 once for all its warps: half the traffic, 66 KiB shared
+// (33 for width 64); a product of a quant and its scale is rounded once, what the definition allows. A key that is not seen must still be a number: infinity times a weight
 // of 0 is not 0.
 
 #include "cuda/attention_plain.cuh"
@@ -52,6 +57,22 @@ FOVEA_DEVICE int key_head_of(const PagedAttentionParams &p, int head) {
   return head / (p.heads / p.key_heads);
 }
 
+// Numbers of a cache of eight bits.
+struct Blocks {
+  const int8_t *quants;
+  const uint16_t *scales;
+  FOVEA_DEVICE float operator[](int64_t i) const { return f16_to_f32(scales[i / 32]) * quants[i]; }
+};
+
+template <class T>
+FOVEA_DEVICE const T *numbers(const void *data, const uint16_t *, const T *) {
+  return static_cast<const T *>(data);
+}
+FOVEA_DEVICE Blocks numbers(const void *data, const uint16_t *scales, const int8_t *) {
+  return {static_cast<const int8_t *>(data), scales};
+}
+
+// T: type of the cache, int8_t for q8_0, here and below.
 template <class T>
 FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
   take_turn();
@@ -61,8 +82,9 @@ FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
   if (n == 0) return;
   int key_head = key_head_of(p, head);
   int64_t at = (int64_t{t} * p.heads + head) * p.width;
-  attend_plainly(p.q + at, static_cast<const T *>(p.k), static_cast<const T *>(p.v), p.y + at, n,
-                 p.width, p.scale, shared, [&](int64_t j) {
+  const T *type = nullptr;
+  attend_plainly(p.q + at, numbers(p.k, p.k_scales, type), numbers(p.v, p.v_scales, type), p.y + at,
+                 n, p.width, p.scale, shared, [&](int64_t j) {
                    int64_t row = cache_row(p, seq, static_cast<int>(j), key_head);
                    return row < 0 ? 0 : row * p.width;
                  });
@@ -72,16 +94,29 @@ FOVEA_DEVICE void plain(const PagedAttentionParams &p, PlainShared &shared) {
 
 constexpr int WARPS = 4;
 
-// 16 bytes of the cache; zeros where not valid.
-template <bool ALIGNED>
-FOVEA_DEVICE uint4 take(const void *from, bool valid) {
-  if (!valid) return make_uint4(0, 0, 0, 0);
-  if (ALIGNED) return *static_cast<const uint4 *>(from);
-  auto *h = static_cast<const uint16_t *>(from);  // 2-byte steps suit binary32 as well
-  uint32_t w[4];
+// What a lane takes of the cache at once: of a key that several queries share eight quants are enough registers.
+template <class T, int Q>
+struct Piece {
+  using Words = uint4;
+};
+template <>
+struct Piece<int8_t, 4> {
+  using Words = uint2;
+};
+
+// Zeros where not valid.
+template <bool ALIGNED, class Words>
+FOVEA_DEVICE Words take(const void *from, bool valid) {
+  if (!valid) return Words{};
+  if constexpr (ALIGNED) {
+    return *static_cast<const Words *>(from);
+  } else {
+    auto *h = static_cast<const uint16_t *>(from);  // 2-byte steps suit binary32 as well
+    uint32_t w[4];
 #pragma unroll
-  for (int i = 0; i < 4; i++) w[i] = h[2 * i] | static_cast<uint32_t>(h[2 * i + 1]) << 16;
-  return make_uint4(w[0], w[1], w[2], w[3]);
+    for (int i = 0; i < 4; i++) w[i] = h[2 * i] | static_cast<uint32_t>(h[2 * i + 1]) << 16;
+    return Words{w[0], w[1], w[2], w[3]};
+  }
 }
 
 FOVEA_DEVICE void unpack(uint4 x, float (&to)[4]) {
@@ -91,6 +126,18 @@ FOVEA_DEVICE void unpack(uint4 x, float (&to)[8]) {
   float2 a = unpack_f16(x.x), b = unpack_f16(x.y), c = unpack_f16(x.z), d = unpack_f16(x.w);
   to[0] = a.x, to[1] = a.y, to[2] = b.x, to[3] = b.y;
   to[4] = c.x, to[5] = c.y, to[6] = d.x, to[7] = d.y;
+}
+
+// Four quants, exact: 2^23 + 128 + q has q's bits, the highest turned, in its last byte.
+FOVEA_DEVICE void unpack(uint32_t x, float *to) {
+  x ^= 0x80808080u;
+#pragma unroll
+  for (uint32_t i = 0; i < 4; i++)
+    to[i] = float_of(prmt(x, 0x4b000000u, 0x7540u | i)) - (8388608.f + 128);
+}
+FOVEA_DEVICE void unpack(uint2 x, float (&to)[8]) { unpack(x.x, to), unpack(x.y, to + 4); }
+FOVEA_DEVICE void unpack(uint4 x, float (&to)[16]) {
+  unpack(x.x, to), unpack(x.y, to + 4), unpack(x.z, to + 8), unpack(x.w, to + 12);
 }
 
 // 2^(state - largest), 0 where there was nothing.
@@ -110,7 +157,10 @@ struct SplitShared {
 template <class T, int W, int Q, bool ALIGNED>
 FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   take_turn();
-  constexpr int EACH = 16 / sizeof(T);              // numbers of a lane
+  using Words = typename Piece<T, Q>::Words;
+  constexpr bool BLOCKS = sizeof(T) == 1;
+  constexpr bool AHEAD = ALIGNED || BLOCKS;         // whether the cache is read in whole words
+  constexpr int EACH = sizeof(Words) / sizeof(T);   // numbers of a lane
   constexpr int LANES = W / EACH;                   // lanes of a key
   constexpr int KEYS = 32 / LANES;                  // keys of a load
   constexpr int LOADS = Q > 1 || KEYS > 2 ? 4 : 8;  // at once, of keys and of values each
@@ -157,19 +207,28 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
   int to = from + length / WARPS < n ? from + length / WARPS : n;
   const T *k = static_cast<const T *>(p.k) + piece * EACH;
   const T *v = static_cast<const T *>(p.v) + piece * EACH;
+  // The scale of this lane's numbers in a row of the cache.
+  auto scale_of = [&](const uint16_t *scales, int row) -> uint16_t {
+    return row < 0 ? uint16_t{0} : scales[int64_t{row} * (W / 32) + piece * EACH / 32];
+  };
   auto look_up = [&](int j) {
     return lane < STEP && j + lane < to ? static_cast<int>(cache_row(p, seq, j + lane, key_head))
                                         : -1;
   };
   int row = look_up(from);
   for (int j = from; j < to; j += STEP) {
-    uint4 keys[LOADS], values[LOADS];
+    Words keys[LOADS], values[LOADS];
+    uint16_t key_scales[LOADS], value_scales[LOADS];
     int at[LOADS];
 #pragma unroll
     for (int u = 0; u < LOADS; u++) {
       at[u] = __shfl_sync(0xffffffffu, row, u * KEYS + slot);
-      keys[u] = take<ALIGNED>(k + int64_t{at[u]} * W, at[u] >= 0);
-      if (ALIGNED) values[u] = take<ALIGNED>(v + int64_t{at[u]} * W, at[u] >= 0);
+      keys[u] = take<AHEAD, Words>(k + int64_t{at[u]} * W, at[u] >= 0);
+      if (AHEAD) values[u] = take<AHEAD, Words>(v + int64_t{at[u]} * W, at[u] >= 0);
+      if (BLOCKS) {
+        key_scales[u] = scale_of(p.k_scales, at[u]);
+        value_scales[u] = scale_of(p.v_scales, at[u]);
+      }
     }
     row = look_up(j + STEP);
     float score[Q][LOADS];
@@ -183,6 +242,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
         float dot = 0;
 #pragma unroll
         for (int e = 0; e < EACH; e++) dot += q[i][e] * x[e];
+        if (BLOCKS) dot *= f16_to_f32(key_scales[u]);
 #pragma unroll
         for (int mask = LANES / 2; mask > 0; mask /= 2)
           dot += __shfl_xor_sync(0xffffffffu, dot, mask);
@@ -210,12 +270,14 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
 #pragma unroll
     for (int u = 0; u < LOADS; u++) {
       float x[EACH];
-      unpack(ALIGNED ? values[u] : take<ALIGNED>(v + int64_t{at[u]} * W, at[u] >= 0), x);
+      unpack(AHEAD ? values[u] : take<AHEAD, Words>(v + int64_t{at[u]} * W, at[u] >= 0), x);
 #pragma unroll
       for (int i = 0; i < Q; i++) {
         if (Q > 1 && i >= queries) continue;
+        float weight = score[i][u];
+        if (BLOCKS) weight *= f16_to_f32(value_scales[u]);
 #pragma unroll
-        for (int e = 0; e < EACH; e++) sums[i][e] += score[i][u] * x[e];
+        for (int e = 0; e < EACH; e++) sums[i][e] += weight * x[e];
       }
     }
   }
@@ -304,7 +366,7 @@ FOVEA_DEVICE void split(const SplitParams &params, SplitShared<W, Q> &shared) {
 
 // ---- mma ----
 
-constexpr int TILE = 64;  // query rows, and keys
+constexpr int TILE = PREFILL_TILE;  // query rows, and keys
 
 // shared: where the block's rows stand.
 struct Stand {
@@ -321,10 +383,51 @@ FOVEA_DEVICE int warp_least(int x) {
 }
 FOVEA_DEVICE int warp_most(int x) { return -warp_least(-x); }
 
+// A stage: rows of quants and rows of scales, of keys and of values.
 template <int W>
+struct Quants {
+  static constexpr int PIECES = W / 16;  // of 16 bytes in a row
+  uint4 quants[2][TILE][PIECES];
+  uint16_t scales[2][TILE][W / 32];
+};
+
+static_assert(prefill_shared(64, true) == 2 * TILE * 64 * 2 + 2 * sizeof(Quants<64>));
+static_assert(prefill_shared(128, true) == 2 * TILE * 128 * 2 + 2 * sizeof(Quants<128>));
+
+// Four quants times their scale, d twice, as halves. 1024 + 128 + q has q's bits, the highest turned, in its last byte.
+FOVEA_DEVICE uint2 widen_four(uint32_t x, uint32_t d) {
+  x ^= 0x80808080u;
+  return make_uint2(f16x2_mul(f16x2_sub(prmt(x, 0x64646464u, 0x4140u), 0x64806480u), d),
+                    f16x2_mul(f16x2_sub(prmt(x, 0x64646464u, 0x4342u), 0x64806480u), d));
+}
+
+// A stage as tiles of binary16, keys and then values, by all threads of the block.
+template <int W>
+FOVEA_DEVICE void widen_tiles(uint8_t *tiles, const Quants<W> &stage) {
+  constexpr int PIECES = Quants<W>::PIECES;
+#pragma unroll
+  for (int side = 0; side < 2; side++) {
+    uint4 *to = reinterpret_cast<uint4 *>(tiles + side * TILE * W * 2);
+#pragma unroll 2
+    for (int i = threadIdx.x; i < TILE * PIECES; i += 2 * TILE) {
+      int row = i / PIECES, piece = i % PIECES;
+      uint32_t d = stage.scales[side][row][piece / 2];
+      d |= d << 16;
+      uint4 x = stage.quants[side][row][piece];
+      uint2 a = widen_four(x.x, d), b = widen_four(x.y, d), c = widen_four(x.z, d),
+            e = widen_four(x.w, d);
+      to[Halves<W>::place(row, 2 * piece)] = make_uint4(a.x, a.y, b.x, b.y);
+      to[Halves<W>::place(row, 2 * piece + 1)] = make_uint4(c.x, c.y, e.x, e.y);
+    }
+  }
+}
+
+// T: uint16_t or, for q8_0, int8_t.
+template <int W, class T>
 FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand &stand) {
   take_turn();
   using Way = Halves<W>;
+  constexpr bool BLOCKS = sizeof(T) == 1;
   constexpr int TILE_BYTES = TILE * W * 2, N = TILE / 8;
   constexpr int NONE = 0x7fffffff;
   int n = live_rows(p.rows);
@@ -333,7 +436,8 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4;
   int key_head = key_head_of(p, head);
   bool aligned = p.aligned;
-  const uint16_t *k = static_cast<const uint16_t *>(p.k), *v = static_cast<const uint16_t *>(p.v);
+  const T *k = static_cast<const T *>(p.k), *v = static_cast<const T *>(p.v);
+  auto *stages = reinterpret_cast<Quants<W> *>(shared + 2 * TILE_BYTES);  // of q8_0
 
   if (threadIdx.x < TILE) {
     int t = base + threadIdx.x;
@@ -385,8 +489,32 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
         fetch16<ALIGNED>(here + TILE_BYTES, v + at, found >= 0);
       }
     };
+    auto stage_quants = [&](int tile, int row) {
+      constexpr int PIECES = Quants<W>::PIECES, ROWS = 32 / PIECES, SCALES = W / 32;
+      Quants<W> &into = stages[tile % 2];
+#pragma unroll 2
+      for (int i = 0; i < 16 / ROWS; i++) {
+        int mine = i * ROWS + lane / PIECES, piece = lane % PIECES;
+        int found = __shfl_sync(0xffffffffu, row, mine);
+        int64_t at = int64_t{found < 0 ? 0 : found} * W + piece * 16;
+        cp_async16(&into.quants[0][warp * 16 + mine][piece], k + at, found >= 0);
+        cp_async16(&into.quants[1][warp * 16 + mine][piece], v + at, found >= 0);
+      }
+      // Lanes 0..15 fetch the scales of a row's keys each, lanes 16..31 those of its values.
+      int side = lane / 16;
+      int64_t at = int64_t{row < 0 ? 0 : row} * SCALES;
+      const uint16_t *from = (side ? p.v_scales : p.k_scales) + at;
+      uint16_t *to = into.scales[side][warp * 16 + lane % 16];
+      if constexpr (SCALES == 4) {
+        cp_async8(to, from, row >= 0);
+      } else {
+        cp_async4(to, from, row >= 0);
+      }
+    };
     auto fetch = [&](int tile, int row) {
-      if (aligned) {
+      if constexpr (BLOCKS) {
+        stage_quants(tile, row);
+      } else if (aligned) {
         stage.template operator()<true>(tile, row);
       } else {
         stage.template operator()<false>(tile, row);
@@ -402,9 +530,14 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
       row = look_up(tile + 2);
       cp_async_wait<1>();
       __syncthreads();
+      if constexpr (
+          BLOCKS) {  // every warp has left the tiles before, and the stage is left before it is fetched into again
+        widen_tiles<W>(shared, stages[tile % 2]);
+        __syncthreads();
+      }
       int start = tile * TILE;
       if (start < most) {
-        const uint8_t *keys = shared + tile % 2 * 2 * TILE_BYTES;
+        const uint8_t *keys = BLOCKS ? shared : shared + tile % 2 * 2 * TILE_BYTES;
         float s[N][4], shrink[2];
         way.template scores<true>(s, keys, 0, TILE);
         if (start + TILE > least) {
@@ -418,7 +551,7 @@ FOVEA_DEVICE void prefill(const PagedAttentionParams &p, uint8_t *shared, Stand 
         softmax.weigh(s, shrink);
         way.template add<true>(s, shrink, keys + TILE_BYTES, 0, TILE);
       }
-      __syncthreads();
+      if (!BLOCKS) __syncthreads();
     }
   }
 #pragma unroll
@@ -438,6 +571,11 @@ FOVEA_KERNEL(paged_attention_f32__plain, PagedAttentionParams, 128) {
 FOVEA_KERNEL(paged_attention_f16__plain, PagedAttentionParams, 128) {
   FOVEA_SHARED(PlainShared, shared, 1);
   plain<uint16_t>(p, shared[0]);
+}
+
+FOVEA_KERNEL(paged_attention_q8_0__plain, PagedAttentionParams, 128) {
+  FOVEA_SHARED(PlainShared, shared, 1);
+  plain<int8_t>(p, shared[0]);
 }
 
 #define SPLIT(name, T, W, Q, ALIGNED)                            \
@@ -464,14 +602,23 @@ SPLIT(paged_attention_f16__split_64x4_odd, uint16_t, 64, 4, false)
 SPLIT(paged_attention_f16__split_128_odd, uint16_t, 128, 1, false)
 SPLIT(paged_attention_f16__split_128x4_odd, uint16_t, 128, 4, false)
 
-FOVEA_KERNEL_BLOCKS(paged_attention_f16__mma_64, PagedAttentionParams, 128, 3) {
-  FOVEA_SHARED_BYTES(shared);
-  FOVEA_SHARED(Stand, stand, 1);
-  prefill<64>(p, shared, stand[0]);
-}
+SPLIT(paged_attention_q8_0__split_64, int8_t, 64, 1, true)
+SPLIT(paged_attention_q8_0__split_64x4, int8_t, 64, 4, true)
+SPLIT(paged_attention_q8_0__split_128, int8_t, 128, 1, true)
+SPLIT(paged_attention_q8_0__split_128x4, int8_t, 128, 4, true)
+SPLIT(paged_attention_q8_0__split_64_odd, int8_t, 64, 1, false)
+SPLIT(paged_attention_q8_0__split_64x4_odd, int8_t, 64, 4, false)
+SPLIT(paged_attention_q8_0__split_128_odd, int8_t, 128, 1, false)
+SPLIT(paged_attention_q8_0__split_128x4_odd, int8_t, 128, 4, false)
 
-FOVEA_KERNEL_BLOCKS(paged_attention_f16__mma_128, PagedAttentionParams, 128, 2) {
-  FOVEA_SHARED_BYTES(shared);
-  FOVEA_SHARED(Stand, stand, 1);
-  prefill<128>(p, shared, stand[0]);
-}
+#define PREFILL(name, T, W, blocks)                                \
+  FOVEA_KERNEL_BLOCKS(name, PagedAttentionParams, 128, (blocks)) { \
+    FOVEA_SHARED_BYTES(shared);                                    \
+    FOVEA_SHARED(Stand, stand, 1);                                 \
+    prefill<W, T>(p, shared, stand[0]);                            \
+  }
+
+PREFILL(paged_attention_f16__mma_64, uint16_t, 64, 3)
+PREFILL(paged_attention_f16__mma_128, uint16_t, 128, 2)
+PREFILL(paged_attention_q8_0__mma_64, int8_t, 64, 3)
+PREFILL(paged_attention_q8_0__mma_128, int8_t, 128, 2)

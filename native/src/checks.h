@@ -23,7 +23,9 @@ namespace {
 }
 
 [[maybe_unused]] inline bool cache(const fovea_tensor &t) {
-  return sane(t) && t.rank == 4 && (t.dtype == FOVEA_F32 || t.dtype == FOVEA_F16);
+  return sane(t) && t.rank == 4 &&
+         (t.dtype == FOVEA_F32 || t.dtype == FOVEA_F16 ||
+          (t.dtype == FOVEA_Q8_0 && t.dim[3] % FOVEA_BLOCK == 0));
 }
 
 [[maybe_unused]] inline const char *check(const fovea_patchify_args &a) {
@@ -81,7 +83,7 @@ namespace {
 
 [[maybe_unused]] inline const char *check(const fovea_kv_append_args &a) {
   if (!cache(a.cache) || !cache(a.y) || a.y.dtype != a.cache.dtype || !same_sizes(a.cache, a.y))
-    return "cache must be f32 or f16 [Pg,Hk,Ps,Dh]";
+    return "cache must be f32, f16 or q8_0 [Pg,Hk,Ps,Dh], its rows whole blocks";
   if (a.y.data != a.cache.data) return "the output must be the cache itself";
   if (!is(a.x, FOVEA_F32, 3) || a.x.dim[1] != a.cache.dim[1] || a.x.dim[2] != a.cache.dim[3])
     return "x must be f32 [T,Hk,Dh] with the cache's heads";
@@ -105,7 +107,7 @@ namespace {
   if (!is(a.q, FOVEA_F32, 3) || !is(a.y, FOVEA_F32, 3) || !same_sizes(a.q, a.y))
     return "q and y must be f32 [T,H,Dh]";
   if (!cache(a.k) || !cache(a.v) || a.k.dtype != a.v.dtype || !same_sizes(a.k, a.v))
-    return "k and v must be f32 or f16 [Pg,Hk,Ps,Dh] of one type";
+    return "k and v must be f32, f16 or q8_0 [Pg,Hk,Ps,Dh] of one type, their rows whole blocks";
   if (a.k.dim[3] != a.q.dim[2] || a.q.dim[1] % a.k.dim[1] != 0) return "heads of q and k must fit";
   if (!is(a.pos, FOVEA_I32, 1) || !is(a.seq, FOVEA_I32, 1) || a.pos.dim[0] != a.q.dim[0] ||
       a.seq.dim[0] != a.q.dim[0])

@@ -13,9 +13,10 @@ namespace {
 
 constexpr double U = 0x1p-24, HALF = 0x1p-11, HALF_TINY = 0x1p-25;
 
-// One query row against n keys: Attention.head. k(j), v(j): where key j's numbers start. Adds to y and bound.
+// One query row against n keys: Attention.head. k(j), v(j): where key j's numbers start. halves: how many factors of a score, and
+// of what is summed up, may be rounded to binary16.
 template <class Keys, class Values>
-void head(double scale, const float *q, int64_t n, int width, bool half, const Keys &k,
+void head(double scale, const float *q, int64_t n, int width, int halves, const Keys &k,
           const Values &v, double *y, double *bound) {
   double largest = 0;
   for (int i = 0; i < width; i++) largest = std::max(largest, fabs(double{q[i]}));
@@ -27,16 +28,16 @@ void head(double scale, const float *q, int64_t n, int width, bool half, const K
       double product = double{q[i]} * k(j)[i] * scale;
       score[j] += product;
       size += fabs(product);
-      rounding += HALF * fabs(product) + HALF_TINY * fabs(largest * k(j)[i] * scale);
+      rounding += halves * HALF * fabs(product) + HALF_TINY * fabs(largest * k(j)[i] * scale);
     }
     max = std::max(max, score[j]);
-    score_error = std::max(score_error, (width + 3) * U * size + (half ? rounding : 0));
+    score_error = std::max(score_error, (width + 3) * U * size + (halves ? rounding : 0));
   }
   double sum = 0;
   for (double s : score) sum += exp(s - max);
   double common = expm1(2 * score_error) + 0x1p-19 + (2.0 * static_cast<double>(n) + 8) * U;
-  if (half) common += 2 * HALF;
-  double tiny = half ? HALF_TINY / sum : 0;
+  if (halves) common += (1 + halves) * HALF;
+  double tiny = halves ? HALF_TINY / sum : 0;
   for (int i = 0; i < width; i++) {
     y[i] = bound[i] = 0;
     for (int64_t j = 0; j < n; j++) {
@@ -118,8 +119,7 @@ void vision(const char *variant, const VisionCase &c, uint32_t seed) {
       auto in = [&](const std::vector<float> &x) {
         return [&x, &c, h](int64_t j) { return &x[(j * c.heads + h) * c.width]; };
       };
-      head(1 / sqrt(c.width), &q[at], n, c.width, false, in(k), in(v), expected.data(),
-           bound.data());
+      head(1 / sqrt(c.width), &q[at], n, c.width, 0, in(k), in(v), expected.data(), bound.data());
       for (int i = 0; i < c.width; i++)
         worst.take(y[at + i], expected[i], bound[i],
                    what + " row " + std::to_string(t) + " head " + std::to_string(h) + " column " +
@@ -133,8 +133,10 @@ void vision(const char *variant, const VisionCase &c, uint32_t seed) {
 
 // ---- paged attention ----
 
+const char *const TYPES[] = {"f32", "f16", "bf16", "q8_0"};
+
 struct PagedCase {
-  bool half;
+  int32_t dtype;
   int heads, key_heads, width, places, table;
   std::vector<int32_t> pos, seq;
   float deviation;
@@ -150,6 +152,7 @@ struct Paged {
   std::vector<int32_t> pages;
   std::vector<float> q, k, v;  // k, v: as the cache's type holds them
   std::vector<uint16_t> k16, v16;
+  std::vector<int8_t> k8, v8;  // quants, then scales
 
   Paged(const PagedCase &c, std::mt19937 &random)
       : c(c), rows(static_cast<int>(c.pos.size())), pool(SEQUENCES * c.table + 2) {
@@ -175,7 +178,24 @@ struct Paged {
     }
     for (size_t i = static_cast<size_t>(counting()) * c.heads * c.width; i < q.size(); i++)
       q[i] = NAN;
-    if (c.half) {
+    if (c.dtype == FOVEA_Q8_0) {
+      for (auto [from, to] : {std::pair{&k, &k8}, std::pair{&v, &v8}}) {
+        std::vector<uint16_t> scales;
+        for (size_t i = 0; i < count; i += 32) {
+          float most = 0;
+          for (size_t j = i; j < i + 32; j++) most = std::max(most, fabsf((*from)[j]));
+          scales.push_back(isnan((*from)[i]) ? 0x7e00 : fovea::to_half(most / 127));
+          float d = fovea::from_half(scales.back());
+          for (size_t j = i; j < i + 32; j++) {
+            to->push_back(isnan(d) ? 1 : static_cast<int8_t>(lrintf((*from)[j] / d)));
+            (*from)[j] = d * to->back();
+          }
+        }
+        auto *bytes = reinterpret_cast<const int8_t *>(scales.data());
+        to->insert(to->end(), bytes, bytes + 2 * scales.size());
+      }
+    }
+    if (c.dtype == FOVEA_F16) {
       for (auto [from, to] : {std::pair{&k, &k16}, std::pair{&v, &v16}})
         for (float &x : *from) {
           to->push_back(isnan(x) ? 0x7e00 : fovea::to_half(x));
@@ -196,7 +216,8 @@ struct Paged {
   std::vector<float> run(Device &device, const char *variant, int from, int to,
                          const std::string &what, int32_t *error = nullptr) const {
     int n = to - from;
-    int64_t odd = c.half ? c.offset / 2 : c.offset;  // of the cache: one element
+    // Of the cache: one element; blocks lie where they are put.
+    int64_t odd = c.dtype == FOVEA_F32 ? c.offset : c.dtype == FOVEA_F16 ? c.offset / 2 : 0;
     std::vector<float> some(q.begin() + static_cast<int64_t>(from) * c.heads * c.width,
                             q.begin() + static_cast<int64_t>(to) * c.heads * c.width);
     std::vector<float> nothing(some.size(), NAN);
@@ -205,21 +226,25 @@ struct Paged {
     const int32_t *live =
         c.live < 0 || n != rows ? nullptr : device.put(std::vector<int32_t>{c.live});
     std::vector<int32_t> cache{pool, c.key_heads, c.places, c.width};
-    int32_t dtype = c.half ? FOVEA_F16 : FOVEA_F32;
-    void *keys = c.half ? (void *)device.put(k16, odd) : (void *)device.put(k, odd);
-    void *values = c.half ? (void *)device.put(v16, odd) : (void *)device.put(v, odd);
+    auto put = [&](const std::vector<float> &x, const std::vector<uint16_t> &x16,
+                   const std::vector<int8_t> &x8) -> void * {
+      if (c.dtype == FOVEA_Q8_0) return device.put(x8, odd);
+      if (c.dtype == FOVEA_F16) return device.put(x16, odd);
+      return device.put(x, odd);
+    };
+    void *keys = put(k, k16, k8), *values = put(v, v16, v8);
     fovea_paged_attention_args a{
         tensor(device.put(some, c.offset), FOVEA_F32, {n, c.heads, c.width}, live),
-        tensor(keys, dtype, cache),
-        tensor(values, dtype, cache),
+        tensor(keys, c.dtype, cache),
+        tensor(values, c.dtype, cache),
         tensor(device.put(pos), FOVEA_I32, {n}, live),
         tensor(device.put(seq), FOVEA_I32, {n}, live),
         tensor(device.put(pages), FOVEA_I32, {SEQUENCES, c.table}),
         tensor(device.put(nothing, c.offset), FOVEA_F32, {n, c.heads, c.width}, live),
         1 / sqrt(c.width)};
+    std::string type = TYPES[c.dtype];
     int32_t line = Device::line(
-        "paged_attention", c.half ? "f32,f16,f16,i32,i32,i32->f32" : "f32,f32,f32,i32,i32,i32->f32",
-        variant);
+        "paged_attention", ("f32," + type + "," + type + ",i32,i32,i32->f32").c_str(), variant);
     const char *why = device.rejects(line, &a);
     require(!why, what + ": rejected: " + (why ? why : ""));
     int32_t reported = device.run(line, &a, what);
@@ -233,7 +258,7 @@ struct Paged {
 };
 
 void paged(const char *variant, const PagedCase &c, uint32_t seed) {
-  std::string what = std::string("paged_attention ") + (c.half ? "f16 " : "f32 ") + variant + " " +
+  std::string what = std::string("paged_attention ") + TYPES[c.dtype] + " " + variant + " " +
                      std::to_string(c.pos.size()) + "x" + std::to_string(c.heads) + "/" +
                      std::to_string(c.key_heads) + "x" + std::to_string(c.width) + " page " +
                      std::to_string(c.places) + " pos " + std::to_string(c.pos[0]) + ".. q " +
@@ -265,8 +290,11 @@ void paged(const char *variant, const PagedCase &c, uint32_t seed) {
         return [&, t, h](int64_t j) { return &from[x.at(c.seq[t], j, h)]; };
       };
       size_t at = t * row + static_cast<size_t>(h) * c.width;
-      head(1 / sqrt(c.width), &x.q[at], c.pos[t] + 1, c.width, c.half, in(x.k), in(x.v),
-           expected.data(), bound.data());
+      head(1 / sqrt(c.width), &x.q[at], c.pos[t] + 1, c.width,
+           c.dtype == FOVEA_F32   ? 0
+           : c.dtype == FOVEA_F16 ? 1
+                                  : 2,
+           in(x.k), in(x.v), expected.data(), bound.data());
       for (int i = 0; i < c.width; i++)
         worst.take(y[at + i], expected[i], bound[i],
                    what + " row " + std::to_string(t) + " head " + std::to_string(h) + " column " +
@@ -279,9 +307,9 @@ void paged(const char *variant, const PagedCase &c, uint32_t seed) {
 }
 
 // Bad positions, sequences and pages are reported; other rows are what they are without.
-void bad_data(const char *variant, bool half, uint32_t seed) {
-  std::string what = std::string("paged_attention bad data ") + variant;
-  PagedCase good{half, 2, 1, 64, 8, 5, {12, 3, 39, 7}, {0, 1, 2, 0}, 1, 0};
+void bad_data(const char *variant, int32_t dtype, uint32_t seed) {
+  std::string what = std::string("paged_attention bad data ") + TYPES[dtype] + " " + variant;
+  PagedCase good{dtype, 2, 1, 64, 8, 5, {12, 3, 39, 7}, {0, 1, 2, 0}, 1, 0};
   std::mt19937 random(seed);
   Paged x(good, random);
   Device device(seed);
@@ -292,7 +320,8 @@ void bad_data(const char *variant, bool half, uint32_t seed) {
     bad.pos[1] = pos;
     bad.seq[1] = seq;
     Paged z{bad, random};
-    z.pages = x.pages, z.q = x.q, z.k = x.k, z.v = x.v, z.k16 = x.k16, z.v16 = x.v16;
+    z.pages = x.pages, z.q = x.q, z.k = x.k, z.v = x.v, z.k16 = x.k16, z.v16 = x.v16, z.k8 = x.k8,
+    z.v8 = x.v8;
     int32_t error = 0;
     auto other = z.run(device, variant, 0, 4, what, &error);
     require(error == FOVEA_E_RANGE, what + ": not reported");
@@ -342,15 +371,16 @@ int main() {
                               {257, 1, 64, 1, 0}})
     vision("tf32_parts", c, seed++);
 
-  for (bool half : {false, true}) {
-    paged("plain", {half, 4, 2, 20, 4, 9, {0, 35, 7}, {2, 1, 0}, 1, 4}, seed++);
-    paged("plain", {half, 2, 2, 128, 32, 5, {159, 128}, {2, 2}, 1, 0}, seed++);
-    bad_data("plain", half, seed++);
-    bad_data("split", half, seed++);
+  for (int32_t dtype : {FOVEA_F32, FOVEA_F16, FOVEA_Q8_0}) {
+    paged("plain", {dtype, 4, 2, dtype == FOVEA_Q8_0 ? 96 : 20, 4, 9, {0, 35, 7}, {2, 1, 0}, 1, 4},
+          seed++);
+    paged("plain", {dtype, 2, 2, 128, 32, 5, {159, 128}, {2, 2}, 1, 0}, seed++);
+    bad_data("plain", dtype, seed++);
+    bad_data("split", dtype, seed++);
     for (int width : {64, 128}) {
       // Every edge of steps, warps, parts and pages.
       paged("split",
-            {half,
+            {dtype,
              2,
              2,
              width,
@@ -361,30 +391,33 @@ int main() {
              1,
              0},
             seed++);
-      paged("split", {half, 3, 1, width, 8, 12, {95, 70, 9}, {1, 1, 0}, 6, 4}, seed++);
-      paged("split", {half, 12, 2, width, 16, 9, {143, 15, 16, 66}, {2, 0, 1, 0}, 1, 0, 3}, seed++);
+      paged("split", {dtype, 3, 1, width, 8, 12, {95, 70, 9}, {1, 1, 0}, 6, 4}, seed++);
+      paged("split", {dtype, 12, 2, width, 16, 9, {143, 15, 16, 66}, {2, 0, 1, 0}, 1, 0, 3},
+            seed++);
     }
     // Parts must not grow with the batch.
-    paged("split", {half, 1, 1, 64, 32, 24, range(700, 10), all(1, 10), 1, 0}, seed++);
-    paged("split", {half, 1, 1, 64, 32, 70, {1023, 1024, 2239}, {0, 1, 2}, 1, 0}, seed++);
+    paged("split", {dtype, 1, 1, 64, 32, 24, range(700, 10), all(1, 10), 1, 0}, seed++);
+    paged("split", {dtype, 1, 1, 64, 32, 70, {1023, 1024, 2239}, {0, 1, 2}, 1, 0}, seed++);
   }
-  bad_data("mma", true, seed++);
-  for (int width : {64, 128}) {
-    paged("mma", {true, 2, 2, width, 32, 5, range(0, 70), all(1, 70), 1, 0}, seed++);
-    paged("mma", {true, 2, 1, width, 8, 20, range(59, 67), all(2, 67), 6, 4}, seed++);
-    paged("mma",
-          {true,
-           1,
-           1,
-           width,
-           16,
-           10,
-           {159, 3, 64, 63, 0, 128, 65, 127},
-           {0, 1, 0, 2, 2, 1, 0, 2},
-           1,
-           0},
-          seed++);
-    paged("mma", {true, 1, 1, width, 16, 10, range(5, 90), all(0, 90), 60, 0, 65}, seed++);
+  for (int32_t dtype : {FOVEA_F16, FOVEA_Q8_0}) {
+    bad_data("mma", dtype, seed++);
+    for (int width : {64, 128}) {
+      paged("mma", {dtype, 2, 2, width, 32, 5, range(0, 70), all(1, 70), 1, 0}, seed++);
+      paged("mma", {dtype, 2, 1, width, 8, 20, range(59, 67), all(2, 67), 6, 4}, seed++);
+      paged("mma",
+            {dtype,
+             1,
+             1,
+             width,
+             16,
+             10,
+             {159, 3, 64, 63, 0, 128, 65, 127},
+             {0, 1, 0, 2, 2, 1, 0, 2},
+             1,
+             0},
+            seed++);
+      paged("mma", {dtype, 1, 1, width, 16, 10, range(5, 90), all(0, 90), 60, 0, 65}, seed++);
+    }
   }
   puts("ok");
   return 0;

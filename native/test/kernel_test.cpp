@@ -204,9 +204,10 @@ void concat_rows(int32_t kernel) {
 
 // ---- attention ----
 
-// One head of one row against n keys; `at` gives the first element of each.
+// One head of one row against n keys; `at` gives the first element of each. halves: how many factors of a score, and of what is
+// summed up, are rounded to binary16.
 void attend(Call &c, const double *q, const std::vector<double> &k, const std::vector<double> &v,
-            const std::vector<size_t> &at, size_t width, double scale, bool halves) {
+            const std::vector<size_t> &at, size_t width, double scale, int halves) {
   std::vector<double> score(at.size());
   double top = -INFINITY, error = 0, total = 0, largest = 0;
   for (size_t i = 0; i < width; i++) largest = std::fmax(largest, std::fabs(q[i]));
@@ -215,14 +216,15 @@ void attend(Call &c, const double *q, const std::vector<double> &k, const std::v
     for (size_t i = 0; i < width; i++) {
       score[j] += q[i] * k[at[j] + i] * scale;
       size += std::fabs(q[i] * k[at[j] + i] * scale);
-      rounding += (std::fabs(q[i]) * HALF + largest * HALF_TINY) * std::fabs(k[at[j] + i] * scale);
+      rounding +=
+          (halves * HALF * std::fabs(q[i]) + largest * HALF_TINY) * std::fabs(k[at[j] + i] * scale);
     }
     top = std::fmax(top, score[j]);
     error = std::fmax(error, (static_cast<double>(width) + 3) * U * size + (halves ? rounding : 0));
   }
   for (double s : score) total += std::exp(s - top);
   double common = std::expm1(2 * error) + 0x1p-19 + (2. * static_cast<double>(at.size()) + 8) * U +
-                  (halves ? 2 * HALF : 0);
+                  (halves ? (1 + halves) * HALF : 0);
   for (size_t i = 0; i < width; i++) {
     double y = 0, bound = 0;
     for (size_t j = 0; j < at.size(); j++) {
@@ -251,11 +253,14 @@ void attention(int32_t kernel, int32_t n, int32_t heads, int32_t width, double s
       std::vector<size_t> at;
       for (int32_t j = 0; j < n; j++) at.push_back(static_cast<size_t>((j * heads + h) * width));
       attend(c, &dq[static_cast<size_t>((t * heads + h) * width)], dk, dv, at,
-             static_cast<size_t>(width), c.attributes[0], false);
+             static_cast<size_t>(width), c.attributes[0], 0);
     }
   }
   check(kernel, c);
 }
+
+// Whether the cache comes in blocks.
+bool blocked(const Line &k) { return k.signature.find("q8_0") != std::string::npos; }
 
 const int32_t PAGES[] = {4, 2, 0, 6, 5, 1};  // two sequences of up to three pages
 
@@ -266,8 +271,10 @@ void paged(int32_t kernel, const Line &k, int32_t width, int32_t places) {
       values(dtype, {7, key_heads, places, width}), pos(FOVEA_I32, {rows}), seq(FOVEA_I32, {rows}),
       pages(FOVEA_I32, {2, 3}), y(FOVEA_F32, {rows, heads, width});
   q.random(2);
-  keys.random(1);
-  values.random(1);
+  // Blocks' scales are random, and their quants up to 128.
+  keys.random(dtype == FOVEA_Q8_0 ? 1. / 32 : 1);
+  values.random(dtype == FOVEA_Q8_0 ? 1. / 32 : 1);
+  int halves = !HALVES || dtype == FOVEA_F32 ? 0 : dtype == FOVEA_F16 ? 1 : 2;
   const int32_t where[] = {0, places, 3 * places - 1, places - 1, 2 * places + 1};
   const int32_t whose[] = {0, 1, 0, 1, 1};
   memcpy(pos.data(), where, sizeof where);
@@ -286,7 +293,7 @@ void paged(int32_t kernel, const Line &k, int32_t width, int32_t places) {
             ((page * key_heads + h * key_heads / heads) * places + j % places) * width));
       }
       attend(c, &dq[static_cast<size_t>((t * heads + h) * width)], dk, dv, at,
-             static_cast<size_t>(width), c.attributes[0], HALVES && dtype == FOVEA_F16);
+             static_cast<size_t>(width), c.attributes[0], halves);
     }
   }
   check(kernel, c);
@@ -308,6 +315,10 @@ void kv_append(int32_t kernel, const Line &k, int32_t width) {
       pos(FOVEA_I32, {rows}), seq(FOVEA_I32, {rows}), pages(FOVEA_I32, {2, 3});
   cache.random(1);
   x.random(1);
+  if (dtype == FOVEA_Q8_0) {  // a block with halves of its step
+    for (int32_t i = 0; i < 32; i++) x.f32()[i] = static_cast<float>(i % 9 - 4) * 2.5f;
+    x.f32()[7] = 127;
+  }
   const int32_t where[] = {0, 14, 5, 6}, whose[] = {1, 0, 1, 1};
   memcpy(pos.data(), where, sizeof where);
   memcpy(seq.data(), whose, sizeof whose);
@@ -323,6 +334,18 @@ void kv_append(int32_t kernel, const Line &k, int32_t width) {
         double v = rounded[static_cast<size_t>((t * heads + h) * width + i)];
         c.want[static_cast<size_t>(((page * heads + h) * places + where[t] % places) * width + i)] =
             dtype == FOVEA_F16 ? double{half_to_float(float_to_half(v))} : v;
+      }
+      for (int32_t i = 0; dtype == FOVEA_Q8_0 && i < width; i += 32) {
+        int32_t page = PAGES[whose[t] * 3 + where[t] / places];
+        double *to = &c.want[static_cast<size_t>(
+            ((page * heads + h) * places + where[t] % places) * width + i)];
+        float most = 0;
+        for (int32_t j = 0; j < 32; j++)
+          most = std::fmax(most, static_cast<float>(std::fabs(to[j])));
+        float d = most / 127.f;
+        for (int32_t j = 0; j < 32; j++)
+          to[j] = double{half_to_float(float_to_half(d))} *
+                  double{std::roundf(static_cast<float>(to[j]) * (1.f / d))};
       }
     }
   }
@@ -594,12 +617,14 @@ int main() {
       }
       attention(i, 66, 2, 64, 5);
     } else if (op == "paged_attention") {
-      if (k.variant != "split" && k.variant != "mma") paged(i, k, 20, 4);  // those: 64 and 128
+      bool fast = k.variant == "split" || k.variant == "mma";  // those: 64 and 128
+      if (!fast) paged(i, k, blocked(k) ? 96 : 20, 4);
       paged(i, k, 64, 16);
       paged(i, k, 128, 3);
     } else if (op == "kv_append") {
-      kv_append(i, k, 17);
+      if (!blocked(k)) kv_append(i, k, 17);
       kv_append(i, k, 64);
+      kv_append(i, k, 96);
     } else {
       fail("has no test");
     }

@@ -78,8 +78,8 @@ int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step *steps, int32
                            char *message, int32_t message_bytes);
 
 /*
- * How a quantized weight [O,I] lies on the device: all rows' quants, then all rows' scales, so that both can be read in
- * aligned pieces. The size is that of the blocks in the file. Writes rows [from, to) of the whole tensor at `device_layout`
+ * How a quantized tensor lies on the device, a weight [O,I] or a state: all rows' quants, then all rows' scales, so that both can be
+ * read in aligned pieces. Zeros are zeros in either order. The size is that of the blocks in the file. Writes rows [from, to) of the whole tensor at `device_layout`
  * (host memory of the full size, or a staging piece: see the two offsets) from blocks as stored.
  *
  *   quants: row o, block b at (o * I/32 + b) * 16 (q4_0; 32 for q8_0), bytes as in fovea_q4_0.q / fovea_q8_0.q

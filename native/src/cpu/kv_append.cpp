@@ -2,12 +2,13 @@
 // written. Traffic: the rows read and written once.
 
 #include "half.h"
+#include "quantize.h"
 #include "run.h"
 
 namespace fovea {
 namespace {
 
-template <bool HALF>
+template <int32_t DTYPE>
 int32_t run_(Run &run, const void *args) {
   auto *a = static_cast<const fovea_kv_append_args *>(args);
   int64_t rows = live_rows(a->x);
@@ -30,7 +31,10 @@ int32_t run_(Run &run, const void *args) {
       for (int64_t h = 0; h < heads; h++) {
         const float *x = f32(a->x) + (t * heads + h) * width;
         int64_t at = ((page * heads + h) * places + pos % places) * width;
-        if constexpr (HALF) {
+        if constexpr (DTYPE == FOVEA_Q8_0) {
+          auto *y = static_cast<fovea_q8_0 *>(a->y.data) + at / FOVEA_BLOCK;
+          for (int64_t i = 0; i < width; i += FOVEA_BLOCK) quantize(x + i, y++);
+        } else if constexpr (DTYPE == FOVEA_F16) {
           auto *y = static_cast<uint16_t *>(a->y.data) + at;
           for (int64_t i = 0; i < width; i++) y[i] = to_half(x[i]);
         } else {
@@ -44,9 +48,11 @@ int32_t run_(Run &run, const void *args) {
 
 const Kernel kernels[] = {
     {"kv_append", "f32,f32,i32,i32,i32->f32", FOVEA_VARIANT, sizeof(fovea_kv_append_args),
-     run_<false>, rejects<fovea_kv_append_args>, no_scratch},
+     run_<FOVEA_F32>, rejects<fovea_kv_append_args>, no_scratch},
     {"kv_append", "f16,f32,i32,i32,i32->f16", FOVEA_VARIANT, sizeof(fovea_kv_append_args),
-     run_<true>, rejects<fovea_kv_append_args>, no_scratch}};
+     run_<FOVEA_F16>, rejects<fovea_kv_append_args>, no_scratch},
+    {"kv_append", "q8_0,f32,i32,i32,i32->q8_0", FOVEA_VARIANT, sizeof(fovea_kv_append_args),
+     run_<FOVEA_Q8_0>, rejects<fovea_kv_append_args>, no_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(kv_append)

@@ -22,9 +22,23 @@ Shape shape(const fovea_paged_attention_args *a) {
           a->k.dim[2], a->pages.dim[1], int64_t{a->pages.dim[1]} * a->k.dim[2]};
 }
 
-template <bool HALF>
+template <int32_t DTYPE>
 const float *widened(const fovea_tensor &cache, int64_t at, int64_t n, float *to) {
-  if constexpr (HALF) {
+  if constexpr (DTYPE == FOVEA_Q8_0) {
+    auto *from = static_cast<const fovea_q8_0 *>(cache.data) + at / FOVEA_BLOCK;
+    for (int64_t i = 0; i < n; i += FOVEA_BLOCK, from++) {
+      float d = from_half(from->d);
+#if defined(__AVX512F__)
+      for (int half = 0; half < FOVEA_BLOCK; half += 16) {
+        __m512i q = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(from->q + half)));
+        _mm512_storeu_ps(to + i + half, _mm512_mul_ps(_mm512_set1_ps(d), _mm512_cvtepi32_ps(q)));
+      }
+#else
+      for (int j = 0; j < FOVEA_BLOCK; j++) to[i + j] = d * static_cast<float>(from->q[j]);
+#endif
+    }
+    return to;
+  } else if constexpr (DTYPE == FOVEA_F16) {
     auto *from = static_cast<const uint16_t *>(cache.data) + at;
     int64_t i = 0;
 #if defined(__AVX512F__)
@@ -43,7 +57,7 @@ const float *widened(const fovea_tensor &cache, int64_t at, int64_t n, float *to
   }
 }
 
-template <bool HALF>
+template <int32_t DTYPE>
 int32_t run_(Run &run, const void *args) {
   auto *a = static_cast<const fovea_paged_attention_args *>(args);
   Shape s = shape(a);
@@ -84,7 +98,7 @@ int32_t run_(Run &run, const void *args) {
           int64_t page = i32(a->pages)[seq[r] * s.table + p];
           if (page != loaded) {
             int64_t at = (page * s.key_heads + h * s.key_heads / s.heads) * s.places * s.width;
-            data = widened<HALF>(cache, at, s.places * s.width, page_copy);
+            data = widened<DTYPE>(cache, at, s.places * s.width, page_copy);
             loaded = page;
           }
           int64_t n = pos[r] + 1 - first < s.places ? pos[r] + 1 - first : s.places;
@@ -119,11 +133,15 @@ int64_t scratch(const void *args, int threads) {
          ((QUERIES * s.longest + s.places * s.width + QUERIES * s.width + 15) / 16 * 16);
 }
 
-const Kernel kernels[] = {
-    {"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
-     sizeof(fovea_paged_attention_args), run_<false>, rejects<fovea_paged_attention_args>, scratch},
-    {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
-     sizeof(fovea_paged_attention_args), run_<true>, rejects<fovea_paged_attention_args>, scratch}};
+const Kernel kernels[] = {{"paged_attention", "f32,f32,f32,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<FOVEA_F32>,
+                           rejects<fovea_paged_attention_args>, scratch},
+                          {"paged_attention", "f32,f16,f16,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<FOVEA_F16>,
+                           rejects<fovea_paged_attention_args>, scratch},
+                          {"paged_attention", "f32,q8_0,q8_0,i32,i32,i32->f32", FOVEA_VARIANT,
+                           sizeof(fovea_paged_attention_args), run_<FOVEA_Q8_0>,
+                           rejects<fovea_paged_attention_args>, scratch}};
 
 }  // namespace
 FOVEA_KERNELS(paged_attention)

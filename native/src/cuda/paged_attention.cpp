@@ -5,37 +5,45 @@
 namespace fovea {
 namespace {
 
-// Two stages of 64 keys and as many values of W halves.
-template <int W>
-constexpr int TILES_BYTES = 2 * 2 * 64 * W * 2;
-
 // Rows up to which parts of the context are dealt out; above, tiles of rows share what they read.
 constexpr int FEW = 16;
 
 Module file{"paged_attention"};
-Function<PagedAttentionParams> plain[2] = {{file, "paged_attention_f32__plain"},
-                                           {file, "paged_attention_f16__plain"}};
-Function<PagedAttentionParams> mma_64{file, "paged_attention_f16__mma_64", TILES_BYTES<64>},
-    mma_128{file, "paged_attention_f16__mma_128", TILES_BYTES<128>};
+// Of f32, f16, q8_0.
+Function<PagedAttentionParams> plain[3] = {{file, "paged_attention_f32__plain"},
+                                           {file, "paged_attention_f16__plain"},
+                                           {file, "paged_attention_q8_0__plain"}};
+// [q8_0][width 128]
+Function<PagedAttentionParams> mma[2][2] = {
+    {{file, "paged_attention_f16__mma_64", prefill_shared(64, false)},
+     {file, "paged_attention_f16__mma_128", prefill_shared(128, false)}},
+    {{file, "paged_attention_q8_0__mma_64", prefill_shared(64, true)},
+     {file, "paged_attention_q8_0__mma_128", prefill_shared(128, true)}}};
 
-// [binary16][width 128][queries 4][odd]
+// [type][width 128][queries 4][odd]
 #define FOUR(name)                               \
   {                                              \
     {{file, name}, {file, name "_odd"}}, {       \
       {file, name "x4"}, { file, name "x4_odd" } \
     }                                            \
   }
-Function<SplitParams> split[2][2][2][2] = {
+Function<SplitParams> split[3][2][2][2] = {
     {FOUR("paged_attention_f32__split_64"), FOUR("paged_attention_f32__split_128")},
-    {FOUR("paged_attention_f16__split_64"), FOUR("paged_attention_f16__split_128")}};
+    {FOUR("paged_attention_f16__split_64"), FOUR("paged_attention_f16__split_128")},
+    {FOUR("paged_attention_q8_0__split_64"), FOUR("paged_attention_q8_0__split_128")}};
 #undef FOUR
 
 using Args = fovea_paged_attention_args;
+
+bool is_blocks(const Args *a) { return a->k.dtype == FOVEA_Q8_0; }
+int type(const Args *a) { return is_blocks(a) ? 2 : a->k.dtype == FOVEA_F16; }
 
 PagedAttentionParams params(Launch &l, const Args *a) {
   return {f32(a->q),
           a->k.data,
           a->v.data,
+          scales(a->k),
+          scales(a->v),
           i32(a->pos),
           i32(a->seq),
           i32(a->pages),
@@ -54,18 +62,22 @@ PagedAttentionParams params(Launch &l, const Args *a) {
 
 void run_plain(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
-  l.launch(plain[a->k.dtype == FOVEA_F16], Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a),
-           OVERLAP);
+  l.launch(plain[type(a)], Grid(a->q.dim[0], a->q.dim[1]), 128, 0, params(l, a), OVERLAP);
+}
+
+// Quants are read 16 at a time: memory of blocks always lies so.
+bool blocks_aligned(Launch &l, const Args *a) {
+  if (!is_blocks(a) || aligned16(a->k.data, a->v.data)) return true;
+  l.fail(FOVEA_E_ARGUMENT, "k and v in blocks must start at multiples of 16 bytes");
+  return false;
 }
 
 void run_mma(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
-  Grid grid(a->q.dim[1], pieces(a->q.dim[0], 64));
-  if (a->q.dim[2] == 64) {
-    l.launch(mma_64, grid, 128, TILES_BYTES<64>, params(l, a), OVERLAP);
-  } else {
-    l.launch(mma_128, grid, 128, TILES_BYTES<128>, params(l, a), OVERLAP);
-  }
+  if (!blocks_aligned(l, a)) return;
+  const auto &function = mma[is_blocks(a)][a->q.dim[2] == 128];
+  l.launch(function, Grid(a->q.dim[1], pieces(a->q.dim[0], PREFILL_TILE)), 128,
+           function.shared_bytes, params(l, a), OVERLAP);
 }
 
 int64_t sharing(const Args *a) { return a->q.dim[1] / a->k.dim[1]; }
@@ -79,9 +91,10 @@ int64_t parts(const Args *a) { return int64_t{a->q.dim[0]} * a->q.dim[1] * SPLIT
 
 void run_split(Launch &l, const void *args) {
   auto *a = static_cast<const Args *>(args);
+  if (!blocks_aligned(l, a)) return;
   auto *sums = reinterpret_cast<float *>(l.scratch);
   SplitParams p{params(l, a), sums, sums + parts(a) * a->q.dim[2], l.counters};
-  l.launch(split[a->k.dtype == FOVEA_F16][a->q.dim[2] == 128][sharing(a) > 1][!p.a.aligned],
+  l.launch(split[type(a)][a->q.dim[2] == 128][sharing(a) > 1][!p.a.aligned],
            Grid(SPLIT_PARTS, groups(a), a->q.dim[0]), 128, 0, p, OVERLAP);
 }
 
@@ -109,9 +122,9 @@ const char *rejects_fast(const DeviceInfo &device, const Args *a) {
 const char *rejects_mma(const DeviceInfo &device, const void *args) {
   auto *a = static_cast<const Args *>(args);
   if (const char *why = rejects_fast(device, a)) return why;
-  if (device.shared_bytes < (a->q.dim[2] == 64 ? TILES_BYTES<64> : TILES_BYTES<128>)+1024)
+  if (device.shared_bytes < prefill_shared(a->q.dim[2], is_blocks(a)) + 1024)
     return "more shared memory is needed";
-  return pieces(a->q.dim[0], 64) <= 65535 ? nullptr : "too many rows";
+  return pieces(a->q.dim[0], PREFILL_TILE) <= 65535 ? nullptr : "too many rows";
 }
 
 const char *rejects_split(const DeviceInfo &device, const void *args) {
@@ -124,12 +137,16 @@ const char *rejects_split(const DeviceInfo &device, const void *args) {
 
 #define F32 "f32,f32,f32,i32,i32,i32->f32"
 #define F16 "f32,f16,f16,i32,i32,i32->f32"
+#define Q8_0 "f32,q8_0,q8_0,i32,i32,i32->f32"
 const Kernel kernels[] = {
     {"paged_attention", F32, "plain", 80, sizeof(Args), run_plain, rejects_plain, no_scratch},
     {"paged_attention", F32, "split", 80, sizeof(Args), run_split, rejects_split, split_scratch},
     {"paged_attention", F16, "plain", 80, sizeof(Args), run_plain, rejects_plain, no_scratch},
     {"paged_attention", F16, "mma", 80, sizeof(Args), run_mma, rejects_mma, no_scratch},
-    {"paged_attention", F16, "split", 80, sizeof(Args), run_split, rejects_split, split_scratch}};
+    {"paged_attention", F16, "split", 80, sizeof(Args), run_split, rejects_split, split_scratch},
+    {"paged_attention", Q8_0, "plain", 80, sizeof(Args), run_plain, rejects_plain, no_scratch},
+    {"paged_attention", Q8_0, "mma", 80, sizeof(Args), run_mma, rejects_mma, no_scratch},
+    {"paged_attention", Q8_0, "split", 80, sizeof(Args), run_split, rejects_split, split_scratch}};
 
 }  // namespace
 FOVEA_KERNELS(paged_attention)

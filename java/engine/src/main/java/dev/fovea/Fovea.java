@@ -61,6 +61,13 @@ public final class Fovea implements AutoCloseable {
     DType kvType = options.kvType() != null
         ? options.kvType()
         : model.dominantType() == DType.F32 ? DType.F32 : DType.F16;
+    if (d.headWidth() % kvType.blockSize() != 0) {
+      throw InputException.mismatch(
+          model.path() + ": width of the decoder's heads, for a key-value cache of "
+              + kvType.label(),
+          "a multiple of " + kvType.blockSize(),
+          d.headWidth());
+    }
     int pagesPerSequence = (context + PAGE - 1) / PAGE;
     // Room for one full conversation and for as much again that others may share; memory is taken
     // when it is first written.

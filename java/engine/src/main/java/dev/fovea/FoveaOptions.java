@@ -4,6 +4,7 @@ import dev.fovea.error.InputException;
 import dev.fovea.model.image.ImageMode;
 import dev.fovea.tensor.DType;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param threads threads of the cpu backend; 0 for the physical cores this process may use
  * @param tier highest instruction set of the cpu backend; null for the best
  * @param context positions of one conversation; 0 for what the model was trained for, at most 4096
- * @param kvType element type of the key-value cache, F32 or F16; null for F32 where the weights are F32, else F16
+ * @param kvType element type of the key-value cache, F32, F16 or Q8_0 (half of F16, for heads of whole blocks of 32); null for F32 where the
+ *     weights are F32, else F16
  * @param vision folder of a separate CLIP tower, for original LLaVA checkpoints that do not hold it; null if there is none
  * @param mmproj vision and projector file of a GGUF pair; null to look beside the model file
  * @param template name of a conversation template; null for the model's own
@@ -38,6 +40,8 @@ public record FoveaOptions(
     @Nullable ImageMode imageMode,
     boolean exif) {
 
+  private static final List<DType> KV_TYPES = List.of(DType.F16, DType.Q8_0, DType.F32);
+
   public static final FoveaOptions DEFAULT =
       new FoveaOptions("auto", 0, null, 0, null, null, null, null, null, null, false);
 
@@ -45,8 +49,8 @@ public record FoveaOptions(
     if (context < 0 || context > 1 << 20) {
       throw InputException.mismatch("context", "0 (the model's) to " + (1 << 20), context);
     }
-    if (kvType != null && kvType != DType.F32 && kvType != DType.F16) {
-      throw InputException.mismatch("key-value cache type", "f32 or f16", kvType.label());
+    if (kvType != null && !KV_TYPES.contains(kvType)) {
+      throw InputException.mismatch("key-value cache type", "f16, q8_0 or f32", kvType.label());
     }
   }
 

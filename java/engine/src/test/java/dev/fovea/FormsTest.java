@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.fovea.error.FileException;
+import dev.fovea.error.InputException;
 import dev.fovea.model.checkpoint.Conversion;
 import dev.fovea.model.checkpoint.LoadedModel;
 import dev.fovea.model.checkpoint.OpenOptions;
@@ -50,7 +51,16 @@ class FormsTest {
 
   @BeforeAll
   static void synthesize() throws IOException {
-    Path hf = Files.createDirectories(folder.resolve("hf"));
+    expected =
+        ask(synthesize("hf", ModelShape.named("tiny").text().headWidth()), FoveaOptions.DEFAULT);
+    assertEquals(24, expected.tokens().size());
+    assertTrue(
+        expected.tokenIds().stream().distinct().count() > 4,
+        "answers that repeat one token prove little: " + expected.tokenIds());
+  }
+
+  private static Path synthesize(String folderName, int headWidth) throws IOException {
+    Path hf = Files.createDirectories(folder.resolve(folderName));
     ModelShape tiny = ModelShape.named("tiny");
     ModelShape.Text t = tiny.text();
     ModelShape shape = new ModelShape(
@@ -62,7 +72,7 @@ class FormsTest {
             t.layers(),
             t.heads(),
             1,
-            t.headWidth(),
+            headWidth,
             t.normEpsilon(),
             t.ropeTheta(),
             1024),
@@ -74,11 +84,7 @@ class FormsTest {
         hf.resolve("tokenizer.model"),
         SentencePieceModel.write(Tokenizer.llama().data()));
     Files.writeString(hf.resolve("tokenizer_config.json"), TOKENIZER_CONFIG);
-    expected = ask(hf, FoveaOptions.DEFAULT);
-    assertEquals(24, expected.tokens().size());
-    assertTrue(
-        expected.tokenIds().stream().distinct().count() > 4,
-        "answers that repeat one token prove little: " + expected.tokenIds());
+    return hf;
   }
 
   private static Answer ask(Path model, FoveaOptions options) {
@@ -102,6 +108,27 @@ class FormsTest {
       assertEquals(List.of(), answer.warnings());
       return answer;
     }
+  }
+
+  @Test
+  void cacheOfEightBits() throws IOException {
+    FoveaOptions eight = FoveaOptions.builder().kvType(DType.Q8_0).build();
+    try (Fovea fovea = Fovea.open(folder.resolve("hf"), eight);
+        Session session = fovea.session()) {
+      assertEquals(DType.Q8_0, fovea.compute(g -> g.runner().sizes().kvType()));
+      Answer answer = session.ask(
+          Question.of("What is this?"), Generation.DEFAULT.withMaxTokens(24).withIgnoreEos(true));
+      assertEquals(24, answer.tokens().size());
+    }
+    Path narrow = synthesize("narrow", 48);
+    InputException e = assertThrows(InputException.class, () -> Fovea.open(narrow, eight));
+    assertEquals(
+        narrow
+            + ": width of the decoder's heads, for a key-value cache of q8_0: expected a multiple of 32, found 48",
+        e.getMessage());
+    e = assertThrows(
+        InputException.class, () -> FoveaOptions.builder().kvType(DType.Q4_0).build());
+    assertEquals("key-value cache type: expected f16, q8_0 or f32, found q4_0", e.getMessage());
   }
 
   private static void assertSame(Answer found) {

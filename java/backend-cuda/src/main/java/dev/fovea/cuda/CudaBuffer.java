@@ -87,9 +87,14 @@ final class CudaBuffer implements Buffer {
   @Override
   public void copy(long from, long to, long bytes) {
     if (type.dtype().isQuantized()) {
-      throw new InputException("copying within " + type + ", whose blocks lie apart");
+      long source = block(from, bytes);
+      long target = block(to, bytes);
+      long blocks = bytes / type.dtype().blockBytes();
+      device.driver().within(quants(target), quants(source), bytes - 2 * blocks);
+      device.driver().within(scales(target), scales(source), 2 * blocks);
+    } else {
+      device.driver().within(at(to, bytes), at(from, bytes), bytes);
     }
-    device.driver().within(at(to, bytes), at(from, bytes), bytes);
   }
 
   @Override

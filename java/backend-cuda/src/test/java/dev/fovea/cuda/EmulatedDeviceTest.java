@@ -152,6 +152,13 @@ class EmulatedDeviceTest {
               -1, blocks.asSlice(20L * size, size).mismatch(some.asSlice(4L * size, size)));
           assertThrows(InputException.class, () -> buffer.download(some.asSlice(1), 0));
           assertThrows(InputException.class, () -> buffer.download(some, type.bytes() - size));
+          buffer.copy(2000L * size, 500L * size, 700L * size);
+          buffer.download(back, 0);
+          MemorySegment.copy(three, 0, blocks, 17L * size, 3L * size);
+          MemorySegment.copy(blocks, 2000L * size, blocks, 500L * size, 700L * size);
+          assertEquals(-1, blocks.mismatch(back));
+          assertThrows(InputException.class, () -> buffer.copy(0, size + 1, size));
+          assertThrows(InputException.class, () -> buffer.copy(0, type.bytes() - size, 2L * size));
         }
       }
     }

@@ -398,30 +398,38 @@ final class Bench implements Callable<Integer> {
     };
   }
 
+  private static Runner.Sizes sizes(Fovea fovea) {
+    return fovea.compute(g -> g.runner().sizes());
+  }
+
   private String markdown(Fovea fovea, List<Result> results) {
     ModelInfo info = fovea.info();
-    Table table = new Table("model", ">size", ">params", "backend", ">threads", ">test", ">t/s");
+    String kvType = sizes(fovea).kvType().label();
+    Table table =
+        new Table("model", ">size", ">params", "backend", ">threads", "kv", ">test", ">t/s");
     for (Result r : results) {
       boolean time = r.test.prompt + r.test.answer == 0;
       String value = time
           ? String.format(Locale.ROOT, "%.2f ± %.2f ms", r.nanos() / 1e6, r.nanosDeviation() / 1e6)
           : String.format(Locale.ROOT, "%.2f ± %.2f", r.rate(), deviation(r.rates()));
-      row(table, info, fovea, r.test.name, value);
+      row(table, info, fovea, kvType, r.test.name, value);
     }
     long peak = peakBytes();
     if (peak > 0) {
-      row(table, info, fovea, "peak RSS", Sizes.bytes(peak));
+      row(table, info, fovea, kvType, "peak RSS", Sizes.bytes(peak));
     }
     return table.toString();
   }
 
-  private static void row(Table table, ModelInfo info, Fovea fovea, String test, String value) {
+  private static void row(
+      Table table, ModelInfo info, Fovea fovea, String kvType, String test, String value) {
     table.row(
         info.type(),
         Sizes.bytes(info.bytes()),
         Sizes.count(info.parameters()),
         backend(fovea),
         threads(fovea),
+        kvType,
         test,
         value);
   }
@@ -439,7 +447,7 @@ final class Bench implements Callable<Integer> {
   /** llama-bench's names; img and ttft are pictures per second, with their time in avg_ns. */
   private Map<String, Object> fields(Fovea fovea, Result r) {
     ModelInfo info = fovea.info();
-    Runner.Sizes sizes = fovea.compute(g -> g.runner().sizes());
+    Runner.Sizes sizes = sizes(fovea);
     Map<String, Object> f = new LinkedHashMap<>();
     f.put("build_commit", Version.number());
     f.put("cpu_info", cpu());

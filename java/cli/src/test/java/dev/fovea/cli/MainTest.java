@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.fovea.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -60,8 +61,8 @@ class MainTest {
             List.of("ask", "--temp", "-1", "What?"),
             "fovea: temperature: expected 0 to 100, found -1.0"),
         new Mistake(
-            List.of("ask", "-ctk", "q4", "What?"),
-            "fovea: --cache-type: expected f16 or f32, found q4"),
+            List.of("ask", "--kv", "q4_0", "What?"),
+            "fovea: --kv: expected f16, q8_0 or f32, found q4_0"),
         new Mistake(
             List.of("ask", "--image-mode", "stretch", "What?"),
             "fovea: --image-mode: expected [resize, pad, pad-top-left, crop], found stretch"),
@@ -176,6 +177,15 @@ class MainTest {
     assertEquals("avx2", options == null ? "" : options.tier());
     assertEquals(folder, scripted.model);
     assertEquals(7, scripted.generations.getFirst().maxTokens());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--kv", "--cache-type", "-ctk"})
+  void cacheTypeHasThreeNames(String flag) {
+    scripted.env.put("FOVEA_MODEL", folder.toString());
+    assertEquals(0, scripted.run("", "ask", flag, "Q8_0", "What?"), scripted::err);
+    var options = scripted.options;
+    assertEquals(DType.Q8_0, options == null ? null : options.kvType());
   }
 
   @Test

@@ -53,16 +53,34 @@ public record Attention(double scale) implements Op {
         at[j] = (j * heads + h) * width;
       }
       for (int t = 0; t < rows; t++) {
-        head(c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, rows, width, false);
+        head(
+            c,
+            scale,
+            c.in(0),
+            (t * heads + h) * width,
+            c.in(1),
+            c.in(2),
+            at,
+            rows,
+            width,
+            Halves.NONE);
       }
     }
+  }
+
+  /** What a kernel may round to binary16, as matrix units want it. */
+  enum Halves {
+    NONE,
+    /** The query, scaled by a power of two, and the weights before they are normalised. */
+    QUERY_AND_WEIGHTS,
+    /** Keys and values as well: as they are, so that below 2⁻¹⁴ multiples of 2⁻²⁴, which eight-bit blocks are made of, stay exact. */
+    ALL
   }
 
   /**
    * One query row of one head against the keys and values that start at {@code at[0 … n−1]}; the output stands where the query does.
    *
-   * @param half whether a kernel may round the query (scaled by a power of two) and the weights before they are normalised to binary16, as
-   *     matrix units want them
+   * @param halves what a kernel may round
    */
   static void head(
       Call c,
@@ -74,7 +92,9 @@ public record Attention(double scale) implements Op {
       int[] at,
       int n,
       int width,
-      boolean half) {
+      Halves halves) {
+    boolean half = halves != Halves.NONE;
+    int both = halves == Halves.ALL ? 2 : 1; // factors of a product that are rounded
     double largest = 0;
     for (int i = 0; i < width; i++) {
       largest = Math.max(largest, Math.abs(q[qAt + i]));
@@ -89,7 +109,8 @@ public record Attention(double scale) implements Op {
         double product = q[qAt + i] * k[at[j] + i] * scale;
         score[j] += product;
         size += Math.abs(product);
-        rounding += HALF * Math.abs(product) + HALF_TINY * Math.abs(largest * k[at[j] + i] * scale);
+        rounding +=
+            both * HALF * Math.abs(product) + HALF_TINY * Math.abs(largest * k[at[j] + i] * scale);
       }
       max = Math.max(max, score[j]);
       scoreError = Math.max(scoreError, gamma(width + 3) * size + (half ? rounding : 0));
@@ -102,7 +123,7 @@ public record Attention(double scale) implements Op {
     // its rounded argument.
     double common = Math.expm1(2 * scoreError) + 0x1p-19 + gamma(2.0 * n + 8);
     if (half) {
-      common += 2 * HALF; // above and below the line of the quotient
+      common += (1 + both) * HALF; // above and below the line of the quotient, and the values
     }
     double tiny = half ? HALF_TINY / sum : 0;
     for (int i = 0; i < width; i++) {

@@ -9,16 +9,23 @@ import static dev.fovea.tensor.Axis.PG;
 import static dev.fovea.tensor.Axis.PS;
 import static dev.fovea.tensor.Axis.T;
 
+import dev.fovea.tensor.Blocks;
 import dev.fovea.tensor.DType;
 import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Writes keys or values into the paged cache: row t goes to page pages[seq[t], pos[t] / Ps], place pos[t] mod Ps. The output is the
  * cache itself, so that what reads it comes after. Paging after Kwon et al. 2023, arXiv:2309.06180, section 4.1.
+ *
+ * <p>What is written is exact but for the type. In a cache of eight bits each 32 numbers of a row become a block as
+ * {@link Blocks#quantize} makes it, every step of which is one rounded operation of binary32, so that all backends write the same bytes.
+ * A number is then off by at most max|x|·(1/254 + 2⁻¹¹ + 2⁻²²) + 127·2⁻²⁵: half a step, the rounding of the step to binary16, that of the
+ * quotient, and that of steps below binary16's ordinary numbers.
  */
 public record KvAppend() implements Op {
 
@@ -37,7 +44,7 @@ public record KvAppend() implements Op {
   @Override
   public TensorType infer(Operands in) {
     in.rank(0, 4).rank(1, 3).rank(2, 1).rank(3, 1).rank(4, 2);
-    in.dtype(0, DType.F32, DType.F16)
+    in.dtype(0, DType.F32, DType.F16, DType.Q8_0)
         .dtype(1, DType.F32)
         .dtype(2, DType.I32)
         .dtype(3, DType.I32)
@@ -48,6 +55,7 @@ public record KvAppend() implements Op {
     in.require(
         in.size(1, 0) == in.size(2, 0) && in.size(1, 0) == in.size(3, 0),
         "pos and seq must have one entry per row of x");
+    PagedAttention.wholeBlocks(in, 0);
     return in.type(0);
   }
 
@@ -69,16 +77,23 @@ public record KvAppend() implements Op {
       int seq = (int) c.in(3)[t];
       int page = (int) c.in(4)[seq * tableWidth + pos / places];
       for (int h = 0; h < heads; h++) {
+        double[] row = Arrays.copyOfRange(x, (t * heads + h) * width, (t * heads + h + 1) * width);
+        if (c.type(0).dtype().isQuantized()) {
+          Blocks.round(c.type(0).dtype(), row);
+        }
         for (int i = 0; i < width; i++) {
           int from = (t * heads + h) * width + i;
           int to = ((page * heads + h) * places + pos % places) * width + i;
-          c.put(to, x[from], error(c.type(0).dtype(), x[from], c.error(1, from)));
+          c.put(to, row[i], error(c.type(0).dtype(), x[from], c.error(1, from)));
         }
       }
     }
   }
 
-  /** Exact but for the type; where x is only known to within an error, both ends of it are rounded. */
+  /**
+   * Exact but for the type; where x is only known to within an error, both ends of it are rounded. That is so only in fused ops, of which
+   * none writes blocks.
+   */
   private static double error(DType cache, double x, double error) {
     double rounding = cache == DType.F16 ? (Math.abs(x) + error) * HALF + 0x1p-25 : 0;
     return error == 0 ? 0 : error + 2 * rounding;
@@ -93,14 +108,29 @@ public record KvAppend() implements Op {
   @Override
   public List<Case> cases() {
     List<Case> cases = new ArrayList<>();
-    for (DType dtype : new DType[] {DType.F32, DType.F16}) {
-      cases.add(of(dtype, 1, 1, 2, 4, new Fill.Values(0), new Fill.Values(0)));
-      cases.add(of(dtype, 5, 2, 16, 4, new Fill.Range(2), new Fill.Constant(1)));
+    for (DType dtype : new DType[] {DType.F32, DType.F16, DType.Q8_0}) {
+      int block = dtype.blockSize();
+      cases.add(of(dtype, 1, 1, Math.max(2, block), 4, new Fill.Values(0), new Fill.Values(0)));
+      cases.add(of(dtype, 5, 2, Math.max(16, block), 4, new Fill.Range(2), new Fill.Constant(1)));
       cases.add(
           of(dtype, 4, 3, 64, 32, new Fill.Values(0, 31, 32, 33), new Fill.Values(0, 1, 0, 1)));
-      cases.add(of(dtype, 8, 2, 16, 8, new Fill.Range(11), new Fill.Constant(0)).live(3));
+      cases.add(
+          of(dtype, 8, 2, Math.max(16, 3 * block), 8, new Fill.Range(11), new Fill.Constant(0))
+              .live(3));
       cases.add(
           of(dtype, 1, 32, 128, 32, new Fill.Values(63), new Fill.Values(1)).asReal());
+    }
+    for (Fill x : new Fill[] {
+      new Fill.Constant(0),
+      new Fill.Outlier(1),
+      new Fill.Normal(1e-6),
+      new Fill.Normal(1e-30),
+      new Fill.Values(127, 0.5, -0.5, 1.5, -2.5) // halves of a step
+    }) {
+      Case c = of(DType.Q8_0, 3, 2, 64, 4, new Fill.Range(1), new Fill.Constant(1));
+      List<Fill> fill = new ArrayList<>(c.fill());
+      fill.set(1, x);
+      cases.add(new Case(c.name() + " x " + x, c.op(), c.in(), fill));
     }
     return cases;
   }

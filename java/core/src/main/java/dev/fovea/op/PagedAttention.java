@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * Causal attention that reads keys and values from the paged cache: row t attends to positions 0 … pos[t] of sequence seq[t]. Serves
  * prefill, decode and batches alike, since every row says where it stands. Query head h reads key head h·Hk/H (grouped queries, Ainslie
  * et al. 2023, arXiv:2305.13245). Attention after Vaswani et al. 2017, arXiv:1706.03762, equation 1. Where the cache is binary16 a kernel
- * may round the query and the weights to that too; the bound says so.
+ * may round the query and the weights to that too; where it is of eight bits, keys and values as well; the bound says so.
  *
  * @param scale 1/√Dh
  */
@@ -42,7 +42,7 @@ public record PagedAttention(double scale) implements Op {
   public TensorType infer(Operands in) {
     in.rank(0, 3).rank(1, 4).rank(2, 4).rank(3, 1).rank(4, 1).rank(5, 2);
     in.dtype(0, DType.F32)
-        .dtype(1, DType.F32, DType.F16)
+        .dtype(1, DType.F32, DType.F16, DType.Q8_0)
         .dtype(3, DType.I32)
         .dtype(4, DType.I32)
         .dtype(5, DType.I32);
@@ -52,7 +52,15 @@ public record PagedAttention(double scale) implements Op {
     in.require(
         in.size(0, 0) == in.size(3, 0) && in.size(0, 0) == in.size(4, 0),
         "pos and seq must have one entry per row of q");
+    wholeBlocks(in, 1);
     return in.type(0);
+  }
+
+  /** The rule for a cache [Pg,Hk,Ps,Dh]. */
+  static void wholeBlocks(Operands in, int cache) {
+    in.require(
+        in.size(cache, 3) % in.type(cache).dtype().blockSize() == 0,
+        "heads of the cache must be whole blocks wide");
   }
 
   @Override
@@ -64,7 +72,11 @@ public record PagedAttention(double scale) implements Op {
     int keyHeads = cache.size(1);
     int places = cache.size(2);
     int tableWidth = c.shape(5).size(1);
-    boolean half = c.type(1).dtype() == DType.F16;
+    Attention.Halves halves = switch (c.type(1).dtype()) {
+      case F16 -> Attention.Halves.QUERY_AND_WEIGHTS;
+      case Q8_0 -> Attention.Halves.ALL;
+      default -> Attention.Halves.NONE;
+    };
     for (int t = 0; t < q.size(0); t++) {
       int n = (int) c.in(3)[t] + 1;
       int seq = (int) c.in(4)[t];
@@ -75,7 +87,7 @@ public record PagedAttention(double scale) implements Op {
           at[j] = ((page * keyHeads + h * keyHeads / heads) * places + j % places) * width;
         }
         Attention.head(
-            c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, n, width, half);
+            c, scale, c.in(0), (t * heads + h) * width, c.in(1), c.in(2), at, n, width, halves);
       }
     }
   }
@@ -99,8 +111,10 @@ public record PagedAttention(double scale) implements Op {
   @Override
   public List<Case> cases() {
     List<Case> cases = new ArrayList<>();
-    for (DType dtype : new DType[] {DType.F32, DType.F16}) {
-      cases.add(of(dtype, 1, 1, 1, 8, 4, new Fill.Values(0), new Fill.Values(0), 1));
+    for (DType dtype : new DType[] {DType.F32, DType.F16, DType.Q8_0}) {
+      int block = dtype.blockSize();
+      cases.add(
+          of(dtype, 1, 1, 1, Math.max(8, block), 4, new Fill.Values(0), new Fill.Values(0), 1));
       cases.add(of(dtype, 5, 2, 2, 64, 4, new Fill.Range(7), new Fill.Constant(1), 1));
       cases.add(of(
           dtype,
@@ -112,7 +126,16 @@ public record PagedAttention(double scale) implements Op {
           new Fill.Values(0, 1, 31, 32, 33, 100),
           new Fill.Values(0, 1, 0, 1, 0, 1),
           1));
-      cases.add(of(dtype, 40, 3, 1, 20, 16, new Fill.Range(0), new Fill.Constant(0), 1));
+      cases.add(of(
+          dtype,
+          40,
+          3,
+          1,
+          Math.max(20, 3 * block),
+          16,
+          new Fill.Range(0),
+          new Fill.Constant(0),
+          1));
       cases.add(
           of(dtype, 6, 2, 2, 64, 8, new Fill.Range(9), new Fill.Constant(0), 1).live(2));
       cases.add(

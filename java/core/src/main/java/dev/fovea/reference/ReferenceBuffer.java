@@ -37,10 +37,7 @@ final class ReferenceBuffer implements Buffer {
 
   @Override
   public void download(MemorySegment to, long offset) {
-    int first = elements(offset);
-    for (int i = 0; i < elements(to.byteSize()); i++) {
-      Blocks.set(type.dtype(), to, i, values[first + i]);
-    }
+    Blocks.set(type.dtype(), to, values, elements(offset), elements(to.byteSize()));
   }
 
   @Override

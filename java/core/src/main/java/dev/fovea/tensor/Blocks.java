@@ -95,6 +95,30 @@ public final class Blocks {
     }
   }
 
+  /** Turns numbers, whole blocks, into those that {@link #quantize} makes of them. */
+  public static void round(DType dtype, double[] x) {
+    MemorySegment blocks = MemorySegment.ofArray(new byte[Math.toIntExact(dtype.bytes(x.length))]);
+    set(dtype, blocks, x, 0, x.length);
+    for (int i = 0; i < x.length; i++) {
+      x[i] = get(dtype, blocks, i);
+    }
+  }
+
+  /** Writes {@code n} numbers from {@code x[from]} on, whole blocks, at the start of {@code to}. */
+  public static void set(DType dtype, MemorySegment to, double[] x, int from, int n) {
+    if (!dtype.isQuantized()) {
+      for (int i = 0; i < n; i++) {
+        set(dtype, to, i, x[from + i]);
+      }
+      return;
+    }
+    float[] some = new float[n];
+    for (int i = 0; i < n; i++) {
+      some[i] = (float) x[from + i];
+    }
+    quantize(dtype, some, 0, n, to, 0);
+  }
+
   private static void quantizeQ8(float[] x, int base, MemorySegment to, long block) {
     float max = 0;
     for (int j = 0; j < 32; j++) {

@@ -134,6 +134,30 @@ class BlocksTest {
     }
   }
 
+  /** What {@link dev.fovea.op.KvAppend} says of a cache of eight bits, down to scales that binary16 hardly holds. */
+  @Test
+  void eightBitsAreOffByHalfAStepAndTheStepsRounding() {
+    SplittableRandom random = new SplittableRandom(31);
+    for (int trial = 0; trial < 4000; trial++) {
+      double scale = Math.pow(2, random.nextDouble(-30, 10));
+      double[] x = new double[32];
+      double max = 0;
+      for (int i = 0; i < x.length; i++) {
+        x[i] = (float) (scale * random.nextGaussian());
+        max = Math.max(max, Math.abs(x[i]));
+      }
+      double[] y = x.clone();
+      Blocks.round(DType.Q8_0, y);
+      for (int i = 0; i < x.length; i++) {
+        assertEquals(
+            x[i],
+            y[i],
+            max * (1. / 254 + 0x1p-11 + 0x1p-22) + 127 * 0x1p-25,
+            "trial " + trial + " element " + i);
+      }
+    }
+  }
+
   @Test
   void bfloat16RoundsToNearestEven() {
     assertEquals((short) 0x3f80, Blocks.bf16(1));

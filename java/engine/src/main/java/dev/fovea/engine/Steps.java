@@ -10,6 +10,8 @@ import dev.fovea.op.Sample;
 import dev.fovea.program.Program;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.Axis;
+import dev.fovea.tensor.Blocks;
+import dev.fovea.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -75,17 +77,14 @@ public final class Steps implements AutoCloseable {
 
   /** Random numbers of the cache's type, at most 1, in the first page and copied from there. */
   private static void fill(Buffer cache, long page, SplittableRandom random) {
-    int size = cache.type().dtype().blockBytes();
+    DType dtype = cache.type().dtype();
+    float[] x = new float[Math.toIntExact(page / dtype.blockBytes() * dtype.blockSize())];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = (float) (2 * random.nextDouble() - 1);
+    }
     try (Arena staging = Arena.ofConfined()) {
       MemorySegment bytes = staging.allocate(page, 8);
-      for (long i = 0; i < page / size; i++) {
-        float x = (float) (2 * random.nextDouble() - 1);
-        if (size == 2) {
-          bytes.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(x));
-        } else {
-          bytes.setAtIndex(ValueLayout.JAVA_FLOAT, i, x);
-        }
-      }
+      Blocks.quantize(dtype, x, 0, x.length, bytes, 0);
       cache.upload(bytes, 0);
     }
     long whole = cache.type().bytes();

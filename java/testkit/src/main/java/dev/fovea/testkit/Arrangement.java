@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a case's tensors lie in the arena: guard zones round each, at cache lines or only at the alignment of an element, the output
- * apart or on top of an input. Quantized ones are handed to the device as constants, since a device may lay those out its own way.
+ * apart or on top of an input. Quantized ones are handed to the device as constants, and as state if the op writes them, since a device may
+ * lay those out its own way.
  */
 final class Arrangement {
   static final long GUARD = 256;
@@ -36,9 +37,10 @@ final class Arrangement {
   private final boolean odd;
   private final int shared;
   private final List<Plan.@Nullable Slice> inputs = new ArrayList<>();
-  final Plan.Slice out;
-  /** The output, then the states that the op writes. */
-  final List<Plan.Slice> written = new ArrayList<>();
+  /** Where the output lies in the arena; null if it is a quantized state. */
+  final Plan.@Nullable Slice out;
+  /** Where the states lie that the op writes beside its output. */
+  final List<Plan.Slice> states = new ArrayList<>();
 
   final long bytes;
 
@@ -61,16 +63,15 @@ final class Arrangement {
       at += t.type().bytes();
     }
     if (shared >= 0) {
-      this.out = Objects.requireNonNull(inputs.get(shared));
+      this.out = inputs.get(shared);
     } else {
       at = place(at, data.outType.dtype(), odd);
       this.out = new Plan.Slice(null, at, data.outType.bytes());
       at += data.outType.bytes();
     }
     this.bytes = up(at + GUARD);
-    written.add(out);
     for (int i : op.writes()) {
-      written.add(Objects.requireNonNull(inputs.get(i)));
+      states.add(Objects.requireNonNull(inputs.get(i)));
     }
   }
 
@@ -98,12 +99,33 @@ final class Arrangement {
     return (n + LINE - 1) / LINE * LINE;
   }
 
-  /** The constants on a device, by name; their memory lies at a whole line or only at the alignment of an element, too. */
+  /** Whether that input is a quantized tensor that the op writes. */
+  private boolean isState(int i) {
+    return i == shared && out == null;
+  }
+
+  /** The state that the op writes among these buffers; null if it writes to the arena. */
+  @Nullable
+  Buffer state(Map<String, Buffer> buffers) {
+    return out == null ? buffers.get(data.source.op().inputs().get(shared)) : null;
+  }
+
+  /** What the state holds before a run. */
+  MemorySegment stateBefore() {
+    return Objects.requireNonNull(data.inputs.get(shared)).data();
+  }
+
+  /**
+   * The constants on a device, and the state, by name; the memory of constants lies at a whole line or only at the alignment of an element,
+   * too.
+   */
   Map<String, Buffer> constants(Device device, Arena memory) {
     Map<String, Buffer> constants = new HashMap<>();
     for (int i = 0; i < data.inputs.size(); i++) {
       Tensor t = data.inputs.get(i);
-      if (t != null && inputs.get(i) == null) {
+      if (t != null && isState(i)) {
+        constants.put(data.source.op().inputs().get(i), device.allocate(t.type()));
+      } else if (t != null && inputs.get(i) == null) {
         long from = odd ? element(t.dtype()) : 0;
         MemorySegment copy = memory
             .allocate(from + t.type().bytes(), LINE)
@@ -122,7 +144,7 @@ final class Arrangement {
       String name = data.source.op().inputs().get(i);
       Buffer buffer = constants.get(name);
       Tensor t = data.inputs.get(i);
-      if (buffer != null && t != null) {
+      if (buffer != null && t != null && !isState(i)) {
         MemorySegment now = memory.allocate(t.type().bytes(), LINE);
         buffer.download(now, 0);
         if (now.mismatch(t.data()) >= 0) {
@@ -147,13 +169,15 @@ final class Arrangement {
       }
       Plan.Slice slice = inputs.get(i);
       String name = op.inputs().get(i);
-      Value v = slice == null ? trace.weight(name, t.type()) : trace.input(name, t.type());
+      Value v = slice != null
+          ? trace.input(name, t.type())
+          : isState(i) ? trace.state(name, t.type()) : trace.weight(name, t.type());
       in.add(v);
       places.put(v, slice == null ? new Plan.Slice(v, 0, t.type().bytes()) : slice);
     }
     Value y = trace.apply(op, in);
     trace.output("y", y);
-    places.put(y, out);
+    places.put(y, out != null ? out : places.get(Objects.requireNonNull(in.get(shared))));
     Node node = Objects.requireNonNull(y.producer());
     return new Plan(trace.program(), List.of(new Plan.Step(node, kernel)), places, bytes);
   }
@@ -196,7 +220,7 @@ final class Arrangement {
             + (i == inputs.size() ? "the output" : data.source.op().inputs().get(i));
       }
     }
-    if (offset < out.offset() && out.offset() - offset <= GUARD) {
+    if (out != null && offset < out.offset() && out.offset() - offset <= GUARD) {
       return "byte " + (out.offset() - offset) + " before the output";
     }
     return "byte " + (offset - from) + " behind " + nearest;

@@ -86,11 +86,13 @@ final class Definition {
     return bounds[i] != -1;
   }
 
-  /** Stores what is written, and nothing else. */
+  /** Stores what is written, and nothing else; of blocks those that are written to. */
   void store(MemorySegment to) {
-    for (int i = 0; i < values.length; i++) {
+    int size = out.dtype().blockSize();
+    int bytes = out.dtype().blockBytes();
+    for (int i = 0; i < values.length; i += size) {
       if (writes(i)) {
-        Blocks.set(out.dtype(), to, i, values[i]);
+        Blocks.set(out.dtype(), to.asSlice((long) i / size * bytes, bytes), values, i, size);
       }
     }
   }

@@ -11,17 +11,20 @@ import dev.fovea.program.Node;
 import dev.fovea.program.Plan;
 import dev.fovea.tensor.Axis;
 import dev.fovea.tensor.Blocks;
+import dev.fovea.tensor.DType;
 import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Checks kernels against their op's definition. For each case, kernel and arrangement of memory:
@@ -123,27 +126,29 @@ public final class Harness {
       try (Arena arena = Arena.ofConfined();
           Constants constants = new Constants(arrangement.constants(device, arena));
           Executable exe = device.compile(arrangement.plan(kernel), constants.buffers())) {
-        MemorySegment before = arena.allocate(arrangement.bytes, 64);
-        MemorySegment after = arena.allocate(arrangement.bytes, 64);
-        MemorySegment again = arena.allocate(arrangement.bytes, 64);
-        arrangement.fill(before);
+        Buffer state = arrangement.state(constants.buffers());
+        Image before = new Image(data, arrangement, arena);
+        Image after = new Image(data, arrangement, arena);
+        Image again = new Image(data, arrangement, arena);
+        arrangement.fill(before.arena);
+        if (state != null) {
+          before.out.copyFrom(arrangement.stateBefore());
+        }
         live(exe, data);
-        run(exe, before, after);
+        run(exe, state, before, after);
         share = Math.max(share, verify(data, arrangement, before, after));
-        run(exe, before, again);
+        run(exe, state, before, again);
         same(data, arrangement, after, again, "a second run");
         String changed = arrangement.changed(constants.buffers(), arena);
         if (changed != null) {
           throw new Broken("wrote to input " + changed);
         }
-        ByteBuffer bytes = bytes(arrangement, after);
+        ByteBuffer bytes = bytes(after);
         Bits other = seen.putIfAbsent(
             kernel.variant() + " " + arrangement.name, new Bits(device.describe(), bytes));
         if (other != null && !other.bytes().equals(bytes)) {
           int at = other.bytes().mismatch(bytes);
-          throw new Broken((at < arrangement.out.bytes()
-                  ? element(data.outType, at / data.outType.dtype().blockBytes(), "y")
-                  : "a written state")
+          throw new Broken((at < after.out.byteSize() ? at(data, at) : "a written state")
               + " has other bits than on " + other.device());
         }
       } catch (Broken e) {
@@ -167,69 +172,84 @@ public final class Harness {
     }
   }
 
-  private static void run(Executable exe, MemorySegment before, MemorySegment after) {
-    exe.poke(0, before);
+  /** The arena, and the output: a part of it, or a state beside it. Then the other states written, parts of the arena. */
+  private static final class Image {
+    final MemorySegment arena;
+    final MemorySegment out;
+    final List<MemorySegment> states = new ArrayList<>();
+
+    Image(CaseData data, Arrangement arrangement, Arena memory) {
+      arena = memory.allocate(arrangement.bytes, 64);
+      Plan.Slice slice = arrangement.out;
+      out = slice == null
+          ? memory.allocate(data.outType.bytes(), 64)
+          : arena.asSlice(slice.offset(), slice.bytes());
+      for (Plan.Slice state : arrangement.states) {
+        states.add(arena.asSlice(state.offset(), state.bytes()));
+      }
+    }
+  }
+
+  private static void run(Executable exe, @Nullable Buffer state, Image before, Image after) {
+    exe.poke(0, before.arena);
+    if (state != null) {
+      state.upload(before.out, 0);
+    }
     exe.run();
-    exe.peek(0, after);
+    exe.peek(0, after.arena);
+    if (state != null) {
+      state.download(after.out, 0);
+    }
   }
 
   /** The output, then the states written. */
-  private static ByteBuffer bytes(Arrangement arrangement, MemorySegment memory) {
-    ByteBuffer all = ByteBuffer.allocate(Math.toIntExact(
-        arrangement.written.stream().mapToLong(Plan.Slice::bytes).sum()));
-    for (Plan.Slice s : arrangement.written) {
-      all.put(memory.asSlice(s.offset(), s.bytes()).toArray(ValueLayout.JAVA_BYTE));
-    }
-    return all.flip();
+  private static ByteBuffer bytes(Image image) {
+    List<MemorySegment> all = new ArrayList<>(List.of(image.out));
+    all.addAll(image.states);
+    ByteBuffer bytes = ByteBuffer.allocate(
+        Math.toIntExact(all.stream().mapToLong(MemorySegment::byteSize).sum()));
+    all.forEach(s -> bytes.put(s.toArray(ValueLayout.JAVA_BYTE)));
+    return bytes.flip();
   }
 
   /** The largest share of the bound that any element uses, of the output and of the states written. */
-  private static double verify(
-      CaseData data, Arrangement arrangement, MemorySegment before, MemorySegment after)
+  private static double verify(CaseData data, Arrangement arrangement, Image before, Image after)
       throws Broken {
+    List<Plan.Slice> written = new ArrayList<>(arrangement.states);
+    if (arrangement.out != null) {
+      written.add(arrangement.out);
+    }
+    written.sort(Comparator.comparingLong(Plan.Slice::offset));
     long from = 0;
-    for (Plan.Slice s : arrangement.written.stream()
-        .sorted(Comparator.comparingLong(Plan.Slice::offset))
-        .toList()) {
-      untouched(arrangement, before, after, from, s.offset());
+    for (Plan.Slice s : written) {
+      untouched(arrangement, before.arena, after.arena, from, s.offset());
       from = s.offset() + s.bytes();
     }
-    untouched(arrangement, before, after, from, arrangement.bytes);
-    double share = verify(data.outType, data.expected, arrangement.out, "y", before, after);
+    untouched(arrangement, before.arena, after.arena, from, arrangement.bytes);
+    double share = verify(data.outType, data.expected, "y", before.out, after.out);
     List<Integer> writes = data.source.op().writes();
     for (int n = 0; n < writes.size(); n++) {
       Definition expected = data.expected.written().get(n);
       String name = data.source.op().inputs().get(writes.get(n));
-      Plan.Slice state = arrangement.written.get(1 + n);
-      share = Math.max(share, verify(expected.out(), expected, state, name, before, after));
+      share = Math.max(
+          share, verify(expected.out(), expected, name, before.states.get(n), after.states.get(n)));
     }
     return share;
   }
 
   private static double verify(
-      TensorType type,
-      Definition expected,
-      Plan.Slice place,
-      String name,
-      MemorySegment before,
-      MemorySegment after)
+      TensorType type, Definition expected, String name, MemorySegment before, MemorySegment after)
       throws Broken {
-    int size = type.dtype().blockBytes();
-    MemorySegment was = before.asSlice(place.offset(), place.bytes());
-    MemorySegment is = after.asSlice(place.offset(), place.bytes());
+    DType dtype = type.dtype();
+    int size = dtype.blockBytes();
     int elements = Math.toIntExact(type.shape().elements());
     double share = 0;
     for (int i = 0; i < elements; i++) {
+      long block = (long) i / dtype.blockSize() * size;
       if (i < expected.values().length && expected.writes(i)) {
         share = Math.max(
-            share, share(expected, i, Blocks.get(type.dtype(), is, i), element(type, i, name)));
-      } else if (MemorySegment.mismatch(
-              was,
-              (long) i * size,
-              (long) (i + 1) * size,
-              is,
-              (long) i * size,
-              (long) (i + 1) * size)
+            share, share(expected, i, Blocks.get(dtype, after, i), element(type, i, name)));
+      } else if (MemorySegment.mismatch(before, block, block + size, after, block, block + size)
           >= 0) {
         throw new Broken(element(type, i, name) + " was written, which the op leaves alone");
       }
@@ -264,19 +284,22 @@ public final class Harness {
     }
   }
 
-  private static void same(
-      CaseData data, Arrangement arrangement, MemorySegment a, MemorySegment b, String what)
+  private static void same(CaseData data, Arrangement arrangement, Image a, Image b, String what)
       throws Broken {
-    long at = MemorySegment.mismatch(a, 0, arrangement.bytes, b, 0, arrangement.bytes);
-    if (at < 0) {
-      return;
+    long inOut = a.out.mismatch(b.out);
+    if (inOut >= 0) {
+      throw new Broken(what + " gives other bits at " + at(data, inOut));
     }
-    long inOut = at - arrangement.out.offset();
-    boolean output = inOut >= 0 && inOut < arrangement.out.bytes();
-    throw new Broken(what + " gives other bits at "
-        + (output
-            ? element(data.outType, (int) (inOut / data.outType.dtype().blockBytes()), "y")
-            : arrangement.owner(at)));
+    long inArena = a.arena.mismatch(b.arena);
+    if (inArena >= 0) {
+      throw new Broken(what + " gives other bits at " + arrangement.owner(inArena));
+    }
+  }
+
+  /** The element, or the first of the block, of that byte of the output. */
+  private static String at(CaseData data, long offset) {
+    DType dtype = data.outType.dtype();
+    return element(data.outType, (int) (offset / dtype.blockBytes() * dtype.blockSize()), "y");
   }
 
   /** {@code y[3,17]}. */

@@ -63,6 +63,11 @@ public final class Mutants {
     all.add(new Mutant("position one too far", "rope", l -> moved(l, 1, 1)));
     all.add(new Mutant("page table ignored", "paged_attention", l -> pagesInOrder(l, 5)));
     all.add(new Mutant("page table ignored", "kv_append", l -> pagesInOrder(l, 4)));
+    all.add(new Mutant("neighbour's scale", "paged_attention", weights(Mutants::neighboursScale)));
+    all.add(new Mutant("exchanged quants", "paged_attention", weights(Mutants::exchangedQuants)));
+    all.add(new Mutant("neighbour's scale", "kv_append", appended(Mutants::neighboursScale)));
+    all.add(new Mutant("exchanged quants", "kv_append", appended(Mutants::exchangedQuants)));
+    all.add(new Mutant("quants cut off, not rounded", "kv_append", appended(Mutants::cutOff)));
     all.add(new Mutant("everyone is sequence 0", "paged_attention", l -> zeroed(l, 4)));
     all.add(new Mutant("everyone is sequence 0", "kv_append", l -> zeroed(l, 3)));
     all.add(new Mutant(
@@ -299,6 +304,44 @@ public final class Mutants {
     }
   }
 
+  /** The halves of each block's numbers. */
+  private static void exchangedQuants(DType dtype, MemorySegment blocks) {
+    for (long at = 2; at + 32 <= blocks.byteSize(); at += dtype.blockBytes()) {
+      byte[] first = blocks.asSlice(at, 16).toArray(ValueLayout.JAVA_BYTE);
+      MemorySegment.copy(blocks, at + 16, blocks, at, 16);
+      MemorySegment.copy(first, 0, blocks, ValueLayout.JAVA_BYTE, at + 16, 16);
+    }
+  }
+
+  /** One step nearer to zero, as if half of the numbers were rounded the other way. */
+  private static void cutOff(DType dtype, MemorySegment blocks) {
+    for (long i = 0; i < blocks.byteSize(); i++) {
+      byte q = blocks.get(ValueLayout.JAVA_BYTE, i);
+      if (i % dtype.blockBytes() >= 2 && i % 2 == 0) {
+        blocks.set(ValueLayout.JAVA_BYTE, i, (byte) (q - Integer.signum(q)));
+      }
+    }
+  }
+
+  /** Writes damaged blocks into a cache that has blocks, and whatever else it should. */
+  private static Computation appended(Damage damage) {
+    return l -> {
+      DType dtype = l.out().type().dtype();
+      Definition d = l.define(l.op(), l.numbers());
+      d.store(l.out().memory());
+      if (!dtype.isQuantized()) {
+        return;
+      }
+      int row = l.out().type().shape().size(-1);
+      long bytes = dtype.bytes(row);
+      for (int i = 0; i < d.values().length; i += row) {
+        if (d.writes(i)) {
+          damage.apply(dtype, l.out().memory().asSlice(i / row * bytes, bytes));
+        }
+      }
+    };
+  }
+
   private static void swappedNibbles(DType dtype, MemorySegment weights) {
     if (dtype != DType.Q4_0) {
       return;
@@ -444,9 +487,7 @@ public final class Mutants {
   }
 
   private static void store(Launch l, double[] y) {
-    for (int i = 0; i < y.length; i++) {
-      Blocks.set(l.out().type().dtype(), l.out().memory(), i, y[i]);
-    }
+    Blocks.set(l.out().type().dtype(), l.out().memory(), y, 0, y.length);
   }
 
   /** Adds to an input of whole numbers, which stay at least 0. */
