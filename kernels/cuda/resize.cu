@@ -48,7 +48,7 @@ FOVEA_DEVICE uint32_t sum_of_share(uint32_t v) {
 
 }  // namespace
 
-FOVEA_KERNEL(resize__tile, ResizeParams, COLUMNS *SHARE) {
+FOVEA_KERNEL_BLOCKS(resize__tile, ResizeParams, COLUMNS *SHARE, 3) {
   take_turn();
   FOVEA_SHARED(uint8_t, middle, (CHUNK + 1) * COLUMNS * CHANNELS);  // the last row is padding
   int width = p.geometry[0], height = p.geometry[1];

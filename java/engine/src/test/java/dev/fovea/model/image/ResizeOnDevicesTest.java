@@ -85,7 +85,7 @@ class ResizeOnDevicesTest {
       int side = golden.path("size").asInt(0);
       int made =
           to.isMissingNode() ? side * side : to.get(0).asInt() * to.get(1).asInt();
-      if (!slow || pixels <= 3000 && made <= 3200) {
+      if (!slow || (pixels <= 3000 && made <= 3200)) {
         assertTrue(check.test(golden), golden.toString());
         n++;
       }
