@@ -1,7 +1,7 @@
 # libfovea_cpu: every op's file is compiled once per instruction-set tier, with names that end in the tier.
 set(OPS
     add advance attention concat_rows embed gelu kv_append layer_norm linear paged_attention patchify put_token quick_gelu
-    rms_norm rope sample silu_mul take_rows token_at)
+    resize rms_norm rope sample silu_mul take_rows token_at)
 set(TIERS scalar)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   list(APPEND TIERS avx2 avx512 avx512_bf16)

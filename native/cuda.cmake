@@ -21,6 +21,7 @@ set(CUDA_KERNELS
     patchify
     put_token
     quick_gelu
+    resize
     rms_norm
     rope
     sample
@@ -42,6 +43,7 @@ set(CUDA_LAUNCHERS
     patchify
     put_token
     quick_gelu
+    resize
     rms_norm
     rope
     sample

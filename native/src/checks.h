@@ -28,6 +28,24 @@ namespace {
           (t.dtype == FOVEA_Q8_0 && t.dim[3] % FOVEA_BLOCK == 0));
 }
 
+[[maybe_unused]] inline const char *check(const fovea_resize_args &a) {
+  if (!is(a.pixels, FOVEA_F32, 3) || !is(a.y, FOVEA_F32, 3) || !same_sizes(a.pixels, a.y) ||
+      a.pixels.dim[0] != 3)
+    return "pixels must be f32 [C=3,Y,X]";
+  if (a.y.data != a.pixels.data) return "the output must be pixels itself";
+  if (!is(a.picture, FOVEA_U8, 1)) return "picture must be u8 [I]";
+  if (!is(a.geometry, FOVEA_I32, 1) || a.geometry.dim[0] != 6) return "geometry must be i32 [6]";
+  if (!is(a.across, FOVEA_I32, 2) || a.across.dim[0] != a.pixels.dim[2] || a.across.dim[1] != 4)
+    return "across must be i32 [X,4]";
+  if (!is(a.down, FOVEA_I32, 2) || a.down.dim[0] != a.pixels.dim[1] || a.down.dim[1] != 4)
+    return "down must be i32 [Y,4]";
+  if (!is(a.weights, FOVEA_I32, 1)) return "weights must be i32 [I]";
+  if (!is(a.levels, FOVEA_F32, 2) || a.levels.dim[0] != 3 || a.levels.dim[1] != 256)
+    return "levels must be f32 [C=3,256]";
+  if (elements(a.pixels) > INT32_MAX) return "pixels must be countable in 31 bits";
+  return nullptr;
+}
+
 [[maybe_unused]] inline const char *check(const fovea_patchify_args &a) {
   if (!is(a.pixels, FOVEA_F32, 3)) return "pixels must be f32 [C,Y,X]";
   int64_t p = a.patch;

@@ -52,6 +52,9 @@ namespace {
 [[maybe_unused]] inline int32_t *out_i32(const fovea_tensor &t) {
   return static_cast<int32_t *>(t.data);
 }
+[[maybe_unused]] inline const uint8_t *u8(const fovea_tensor &t) {
+  return static_cast<const uint8_t *>(t.data);
+}
 
 }  // namespace
 }  // namespace fovea

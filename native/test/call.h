@@ -77,6 +77,8 @@ struct Buffer {
         return n / 32 * sizeof(fovea_q8_0);
       case FOVEA_Q4_0:
         return n / 32 * sizeof(fovea_q4_0);
+      case FOVEA_U8:
+        return n;
       default:
         return n * 4;
     }
@@ -92,6 +94,8 @@ struct Buffer {
       double v = deviate() * scale;
       if (dtype == FOVEA_F32) {
         f32()[i] = static_cast<float>(v);
+      } else if (dtype == FOVEA_U8) {
+        data()[i] = static_cast<uint8_t>(uniform() * 256);
       } else if (dtype == FOVEA_F16) {
         reinterpret_cast<uint16_t *>(data())[i] = float_to_half(v);
       } else if (dtype == FOVEA_BF16) {
@@ -118,6 +122,8 @@ struct Buffer {
         int32_t v;
         memcpy(&v, data() + 4 * i, 4);
         all[i] = v;
+      } else if (dtype == FOVEA_U8) {
+        all[i] = data()[i];
       } else if (dtype == FOVEA_F16) {
         uint16_t h;
         memcpy(&h, data() + 2 * i, 2);

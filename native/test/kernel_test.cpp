@@ -172,6 +172,107 @@ void embed(int32_t kernel, const Line &k) {
   }
 }
 
+// Spans over a picture of `size` pixels with `padding` more at either end, their weights appended: averages with noise.
+void spans(Buffer &to, int32_t size, int32_t padding, std::vector<int32_t> &weights) {
+  int32_t n = to.dims[0], whole = size + 2 * padding;
+  double scale = static_cast<double>(whole) / n;
+  for (int32_t i = 0; i < n; i++) {
+    auto low = static_cast<int32_t>(std::fmax(0, scale * (i - 1))),
+         high = static_cast<int32_t>(std::fmin(whole, scale * (i + 2) + 1));
+    int32_t share = (1 << 22) / (high - low);
+    int32_t *span = to.i32() + 4 * i;
+    span[0] = span[1] = span[3] = 0;
+    span[2] = static_cast<int32_t>(weights.size());
+    for (int32_t at = low; at < high; at++) {
+      auto w = static_cast<int32_t>(share * (2 * uniform() - 0.25));
+      if (at < padding || at >= padding + size) {
+        span[3] += w;
+      } else {
+        if (span[1]++ == 0) span[0] = at - padding;
+        weights.push_back(w);
+      }
+    }
+  }
+}
+
+struct Resizing {
+  int32_t width, height, columns, rows, padding;
+  bool turned;
+  int32_t spare;  // bytes behind the picture
+};
+
+void resize(int32_t kernel, const Resizing &r) {
+  Buffer pixels(FOVEA_F32, {3, r.rows, r.columns}),
+      picture(FOVEA_U8, {3 * r.width * r.height + r.spare}), geometry(FOVEA_I32, {6}),
+      across(FOVEA_I32, {r.columns, 4}), down(FOVEA_I32, {r.rows, 4}), levels(FOVEA_F32, {3, 256});
+  picture.random(1);
+  levels.random(1);
+  const int32_t numbers[] = {r.width, r.height, r.turned, 122, 0, 255};
+  memcpy(geometry.data(), numbers, sizeof numbers);
+  std::vector<int32_t> list;
+  spans(across, r.width, r.padding, list);
+  spans(down, r.height, r.padding, list);
+  Buffer weights(FOVEA_I32, {static_cast<int32_t>(list.size())});
+  memcpy(weights.data(), list.data(), list.size() * 4);
+  Call c;
+  c.tensors = {&pixels, &picture, &geometry, &across, &down, &weights, &levels, &pixels};
+
+  auto define = [&] {
+    auto rounded = [](double sum) {
+      double v = std::floor((sum + 0x1p21) / 0x1p22);
+      return static_cast<int32_t>(v < 0 ? 0 : v > 255 ? 255 : v);
+    };
+    auto weighted = [&](const Buffer &b, int32_t i, int32_t pad, auto &&value) {
+      int32_t s[4];
+      memcpy(s, b.data() + 16 * i, 16);
+      double sum = double(s[3]) * pad;
+      for (int32_t k = 0; k < s[1]; k++) sum += double(weights.i32()[s[2] + k]) * value(s[0] + k);
+      return rounded(sum);
+    };
+    c.want.assign(static_cast<size_t>(pixels.count()), 0);
+    for (int32_t ch = 0; ch < 3; ch++) {
+      int32_t color = numbers[3 + ch];
+      for (int32_t x = 0; x < r.columns; x++) {
+        std::vector<int32_t> line;
+        for (int32_t y = 0; y < r.height; y++)
+          line.push_back(weighted(across, x, color, [&](int32_t at) {
+            return int32_t{picture.data()[(y * r.width + at) * 3 + ch]};
+          }));
+        int32_t pad = weighted(across, x, color, [&](int32_t) { return color; });
+        for (int32_t y = 0; y < r.rows; y++) {
+          int32_t v =
+              weighted(down, y, pad, [&](int32_t at) { return line[static_cast<size_t>(at)]; });
+          int32_t place = r.turned ? x * r.rows + y : y * r.columns + x;
+          c.want[static_cast<size_t>(ch * r.rows * r.columns + place)] =
+              double{levels.f32()[ch * 256 + v]};
+        }
+      }
+    }
+    c.bound.assign(c.want.size(), 0);
+  };
+  define();
+  check(kernel, c);
+
+  int32_t more = (3 * r.width * r.height + r.spare) / (3 * r.height) + 1;
+  spoil(kernel, c, geometry, 0, {more, 0, -1, INT32_MAX, INT32_MIN});
+  more = (3 * r.width * r.height + r.spare) / (3 * r.width) + 1;
+  spoil(kernel, c, geometry, 1, {more, 0, -1, INT32_MAX, INT32_MIN});
+  spoil(kernel, c, geometry, 4, {256, -1, INT32_MAX});
+  for (Buffer *b : {&across, &down}) {
+    int32_t size = b == &across ? r.width : r.height, last = 4 * (b->dims[0] - 1);
+    for (int32_t i : {0, last}) {
+      const int32_t *s = b->i32() + i;
+      spoil(kernel, c, *b, i, {size - s[1] + 1, -1, INT32_MAX, INT32_MIN});
+      spoil(kernel, c, *b, i + 1, {size - s[0] + 1, -1, INT32_MAX, INT32_MIN});
+      spoil(kernel, c, *b, i + 2, {weights.dims[0] - s[1] + 1, -1, INT32_MAX, INT32_MIN});
+    }
+  }
+  // Weights shared by all spans, more than there is room for where each has its own.
+  for (int32_t i = 0; i < r.columns; i++) across.i32()[4 * i + 2] = 0;
+  define();
+  check(kernel, c);
+}
+
 void patchify(int32_t kernel) {
   Buffer pixels(FOVEA_F32, {3, 6, 9}), y(FOVEA_F32, {6, 27});
   pixels.random(1);
@@ -606,6 +707,11 @@ int main() {
       sample(i);
     } else if (op == "embed") {
       embed(i, k);
+    } else if (op == "resize") {
+      resize(i, {1, 1, 1, 1, 0, false, 0});
+      resize(i, {50, 301, 35, 11, 0, false, 0});
+      resize(i, {7, 5, 40, 33, 0, true, 1});
+      resize(i, {90, 20, 33, 17, 37, false, 400});
     } else if (op == "patchify") {
       patchify(i);
     } else if (op == "concat_rows") {

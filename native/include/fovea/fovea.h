@@ -26,7 +26,8 @@ enum fovea_dtype {
   FOVEA_BF16 = 2,
   FOVEA_Q8_0 = 3,
   FOVEA_Q4_0 = 4,
-  FOVEA_I32 = 5
+  FOVEA_I32 = 5,
+  FOVEA_U8 = 6
 };
 
 enum fovea_status {
@@ -48,6 +49,16 @@ typedef struct fovea_tensor {
 } fovea_tensor;
 
 /* ---- argument structs, one per op (see the Java file of the same name for the definition) ---- */
+
+/*
+ * resize: pixels [C=3,Y,X] f32, picture [I] u8, geometry [6] i32 (width, height, turned, padding's red, green, blue), across [X,4], down
+ * [Y,4] i32 (first, count, where its weights are, the sum of its weights for padding), weights [I] i32 with 22 bits of fraction, levels
+ * [C=3,256] f32 -> y, pixels' memory: the picture resampled across, then down, each result rounded to 8 bits, and looked up in levels.
+ * turned: y is [C,X,Y]. A picture larger than its tensor, or a span outside of the picture or the weights, is FOVEA_E_RANGE.
+ */
+typedef struct fovea_resize_args {
+  fovea_tensor pixels, picture, geometry, across, down, weights, levels, y;
+} fovea_resize_args;
 
 /* patchify: pixels [C,Y,X] f32 -> y [P,I] f32, I = C*patch*patch in the order (c, dy, dx), patches row-major */
 typedef struct fovea_patchify_args {

@@ -26,7 +26,7 @@ namespace fovea {
 
 // clang-format off
 #define FOVEA_OPS(X) \
-  X(patchify) X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) \
+  X(resize) X(patchify) X(concat_rows) X(embed) X(layer_norm) X(rms_norm) X(linear) X(rope) X(kv_append) \
   X(attention) X(paged_attention) X(quick_gelu) X(gelu) X(silu_mul) X(add) X(take_rows) \
   X(token_at) X(sample) X(put_token) X(advance)
 // clang-format on

@@ -20,6 +20,7 @@ namespace fovea {
 // The lists of kernel lines. For one op and signature the plainest kernel comes first, the best last.
 // clang-format off
 #define FOVEA_OPS(X) \
+  X(resize) \
   X(patchify) \
   X(concat_rows) \
   X(embed) \

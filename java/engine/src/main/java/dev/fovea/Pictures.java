@@ -1,6 +1,7 @@
 package dev.fovea;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import dev.fovea.engine.Features;
 import dev.fovea.engine.Runner;
@@ -12,31 +13,27 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Features of the pictures seen last, so that a picture is encoded once however many questions are asked about it. Found again by what the
- * tower sees of a picture, not by its name.
+ * Features of the pictures seen last, so that a picture is encoded once however many questions are asked about it. Found again by its
+ * pixels, not by its name.
  */
 final class Pictures implements AutoCloseable {
   private static final int MOST = 32;
+  private static final long OFFSET = 0xcbf29ce484222325L;
 
   private record Kept(Features features, Arena arena) {}
 
   private final Runner runner;
   private final Preprocessing preprocessing;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment pixels;
   private final Map<Long, Kept> kept = new LinkedHashMap<>(16, 0.75f, true);
 
   Pictures(Runner runner, Preprocessing preprocessing) {
     this.runner = runner;
     this.preprocessing = preprocessing;
-    int side = preprocessing.size();
-    this.pixels = arena.allocate(4L * 3 * side * side, 64);
   }
 
   /** Features of a picture, valid until {@code MOST} others were asked for; encodes it if it is new. */
   Features look(Picture picture) {
-    preprocessing.write(picture, pixels);
-    long hash = hash(pixels);
+    long hash = hash(picture);
     Kept known = kept.get(hash);
     if (known != null) {
       return known.features();
@@ -44,7 +41,7 @@ final class Pictures implements AutoCloseable {
     int rows = runner.config().vision().features();
     Arena own = Arena.ofShared();
     MemorySegment data = own.allocate(4L * rows * runner.config().decoder().width(), 64);
-    runner.encode(pixels, data);
+    runner.encode(preprocessing.resampling(picture), data);
     Features features = new Features(rows, data, hash);
     kept.put(hash, new Kept(features, own));
     if (kept.size() > MOST) {
@@ -55,21 +52,42 @@ final class Pictures implements AutoCloseable {
     return features;
   }
 
-  /** A 64-bit hash of all bytes: FNV-1a over words, finished by SplitMix64's mixer so that every bit counts. */
-  private static long hash(MemorySegment data) {
-    long h = 0xcbf29ce484222325L;
-    for (long i = 0; i < data.byteSize() / 8; i++) {
-      h = (h ^ data.getAtIndex(JAVA_LONG, i)) * 0x100000001b3L;
-      h ^= h >>> 29;
+  /**
+   * A 64-bit hash of size and bytes: FNV-1a over words, in four strands so that a large picture takes milliseconds, brought together by
+   * SplitMix64's mixer so that every bit counts.
+   */
+  static long hash(Picture picture) {
+    MemorySegment data = MemorySegment.ofArray(picture.rgb());
+    long a = OFFSET ^ picture.width();
+    long b = OFFSET ^ picture.height();
+    long c = OFFSET;
+    long d = OFFSET;
+    long i = 0;
+    for (; i + 32 <= data.byteSize(); i += 32) {
+      a = step(a, data.get(JAVA_LONG_UNALIGNED, i));
+      b = step(b, data.get(JAVA_LONG_UNALIGNED, i + 8));
+      c = step(c, data.get(JAVA_LONG_UNALIGNED, i + 16));
+      d = step(d, data.get(JAVA_LONG_UNALIGNED, i + 24));
     }
-    h = (h ^ (h >>> 30)) * 0xBF58476D1CE4E5B9L;
-    h = (h ^ (h >>> 27)) * 0x94D049BB133111EBL;
-    return h ^ (h >>> 31);
+    for (; i < data.byteSize(); i++) {
+      a = step(a, data.get(JAVA_BYTE, i));
+    }
+    return mixed(mixed(mixed(mixed(a) ^ b) ^ c) ^ d);
+  }
+
+  private static long step(long h, long word) {
+    long x = (h ^ word) * 0x100000001b3L;
+    return x ^ (x >>> 29);
+  }
+
+  private static long mixed(long h) {
+    long x = (h ^ (h >>> 30)) * 0xBF58476D1CE4E5B9L;
+    x = (x ^ (x >>> 27)) * 0x94D049BB133111EBL;
+    return x ^ (x >>> 31);
   }
 
   @Override
   public void close() {
     kept.values().forEach(k -> k.arena().close());
-    arena.close();
   }
 }

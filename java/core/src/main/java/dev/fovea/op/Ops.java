@@ -7,6 +7,7 @@ public final class Ops {
 
   /** Ops with a definition of their own, in the order a model meets them. */
   public static final List<Op> PLAIN = List.of(
+      new Resize(),
       new Patchify(14),
       new ConcatRows(),
       new Embed(),

@@ -28,6 +28,7 @@ public final class Blocks {
       case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2));
       case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2) << 16);
       case I32 -> data.get(INT, i * 4);
+      case U8 -> data.get(JAVA_BYTE, i) & 0xff;
       case Q8_0 -> {
         long block = i / 32 * 34;
         yield (double) Float.float16ToFloat(data.get(SHORT, block))
@@ -50,6 +51,7 @@ public final class Blocks {
       case F16 -> data.set(SHORT, i * 2, Float.floatToFloat16((float) value));
       case BF16 -> data.set(SHORT, i * 2, bf16((float) value));
       case I32 -> data.set(INT, i * 4, (int) value);
+      case U8 -> data.set(JAVA_BYTE, i, (byte) (int) value);
       case Q8_0, Q4_0 ->
         throw new InputException("single elements of " + dtype.label() + " cannot be written");
     }

@@ -19,7 +19,9 @@ public enum DType {
   /** 32 weights: one binary16 scale d, then 16 bytes; byte j holds q[j] low, q[j+16] high; w = d·(q−8) (ggml's Q4_0). */
   Q4_0(4, 32, 18),
   /** Signed 32-bit: token ids, positions, page numbers. */
-  I32(5, 1, 4);
+  I32(5, 1, 4),
+  /** Unsigned bytes: a picture as it was decoded. */
+  U8(6, 1, 1);
 
   private final int code;
   private final int blockSize;
@@ -50,6 +52,11 @@ public enum DType {
     return blockSize > 1;
   }
 
+  /** Whether these are whole numbers, which no weights are stored as. */
+  public boolean isWhole() {
+    return this == I32 || this == U8;
+  }
+
   /** Bytes that {@code elements} take; a whole number of blocks is required. */
   public long bytes(long elements) {
     if (elements % blockSize != 0) {
@@ -70,7 +77,7 @@ public enum DType {
         return t;
       }
     }
-    throw new InputException(
-        "unknown element type '" + label + "': expected one of f32, f16, bf16, q8_0, q4_0, i32");
+    throw new InputException("unknown element type '" + label
+        + "': expected one of f32, f16, bf16, q8_0, q4_0, i32, u8");
   }
 }

@@ -7,6 +7,6 @@ import java.lang.foreign.MemorySegment;
  *
  * @param rows feature rows
  * @param data [rows,D] f32
- * @param hash of everything that determines the features: pixels after preprocessing
+ * @param hash of everything that determines the features: the picture's bytes and size
  */
 public record Features(int rows, MemorySegment data, long hash) {}

@@ -10,6 +10,7 @@ import dev.fovea.backend.Executable;
 import dev.fovea.model.Llava;
 import dev.fovea.model.ModelConfig;
 import dev.fovea.model.ParameterSource;
+import dev.fovea.model.image.Resampling;
 import dev.fovea.program.Program;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.Axis;
@@ -52,6 +53,8 @@ public final class Runner implements AutoCloseable {
   private final List<Buffer> caches = new ArrayList<>();
   private final Function<String, DType> dtypes;
   private final Executable picture;
+  private final Buffer pixels;
+  private final Resizer resizer;
   private final Phase prompt;
   private final Phase step;
   private final Buffer tokens;
@@ -107,6 +110,8 @@ public final class Runner implements AutoCloseable {
     Program seeing = model.picture();
     bind(seeing, weights, bound);
     this.picture = device.compile(seeing, bound);
+    this.pixels = bound(bound, "pixels");
+    this.resizer = new Resizer(device, pixels);
     Llava.Pool pages =
         new Llava.Pool(sizes.kvType(), sizes.pages(), sizes.pageSize(), 1, pagesPerSequence());
     Program reading = model.prompt(sizes.rows(), sizes.logits(), pages, sizes.vocabulary());
@@ -187,7 +192,22 @@ public final class Runner implements AutoCloseable {
 
   /** pixels [C,Y,X] f32 → features [P,D] f32. */
   public void encode(MemorySegment pixels, MemorySegment features) {
-    picture.write("pixels", pixels);
+    this.pixels.upload(pixels, 0);
+    look(features);
+  }
+
+  /** A picture, resized on the device → features [P,D] f32. */
+  public void encode(Resampling picture, MemorySegment features) {
+    resizer.run(picture);
+    look(features);
+  }
+
+  /** The pixels [C,Y,X] f32 that were encoded last. */
+  public void pixels(MemorySegment to) {
+    pixels.download(to, 0);
+  }
+
+  private void look(MemorySegment features) {
     picture.run();
     picture.read("features", features);
   }
@@ -301,6 +321,7 @@ public final class Runner implements AutoCloseable {
 
   @Override
   public void close() {
+    resizer.close();
     picture.close();
     prompt.program.close();
     step.program.close();

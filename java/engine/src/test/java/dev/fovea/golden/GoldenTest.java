@@ -100,7 +100,10 @@ class GoldenTest {
     for (Picture picture : golden.pictures()) {
       int index = features.size();
       MemorySegment pixels = arena.allocate(4L * 3 * side * side, 64);
-      preprocessing.write(picture, pixels);
+      int rows = config.vision().features();
+      MemorySegment data = arena.allocate(4L * rows * width, 64);
+      runner.encode(preprocessing.resampling(picture), data);
+      runner.pixels(pixels);
       for (int i = 0; i < golden.at("pixel_spots").size(); i++) {
         var spot = golden.at("pixel_spots").get(i);
         int at = (spot.get(0).asInt() * side + spot.get(1).asInt()) * side
@@ -111,9 +114,6 @@ class GoldenTest {
             1e-6,
             "pixel " + spot);
       }
-      int rows = config.vision().features();
-      MemorySegment data = arena.allocate(4L * rows * width, 64);
-      runner.encode(pixels, data);
       List<Integer> sampled = golden.integers("patch_rows");
       for (int r = 0; r < sampled.size(); r++) {
         for (int i = 0; i < width; i++) {

@@ -61,12 +61,12 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
   /** How big the pools of a decoder program are. */
   public record Pool(DType kvType, int pages, int pageSize, int sequences, int pagesPerSequence) {}
 
-  /** Input {@code pixels} [C=3,Y,X] → output {@code features} [P,D]. */
+  /** State {@code pixels} [C=3,Y,X], as {@link dev.fovea.model.image.Resampling#program} leaves it → output {@code features} [P,D]. */
   public Program picture() {
     Trace trace = new Trace("picture");
     Parameters p = new Parameters(trace, dtypes);
     int side = config.vision().imageSize();
-    Value pixels = trace.input("pixels", TensorType.f32(Shape.of(C, 3, Y, side, X, side)));
+    Value pixels = trace.state("pixels", TensorType.f32(Shape.of(C, 3, Y, side, X, side)));
     trace.output("features", projector(p).apply(tower(p).apply(pixels)));
     return trace.program();
   }

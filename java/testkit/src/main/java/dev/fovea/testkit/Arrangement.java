@@ -92,7 +92,7 @@ final class Arrangement {
 
   /** The alignment that every tensor of the type has, at least. */
   private static long element(DType dtype) {
-    return dtype == DType.F32 || dtype == DType.I32 ? 4 : 2;
+    return dtype.isQuantized() ? 2 : dtype.blockBytes();
   }
 
   private static long up(long n) {

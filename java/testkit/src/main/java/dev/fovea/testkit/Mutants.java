@@ -5,6 +5,7 @@ import dev.fovea.op.LayerNorm;
 import dev.fovea.op.NormQkv;
 import dev.fovea.op.NormSwiGlu;
 import dev.fovea.op.PagedAttention;
+import dev.fovea.op.Resize;
 import dev.fovea.op.RmsNorm;
 import dev.fovea.op.Rope;
 import dev.fovea.tensor.Blocks;
@@ -30,8 +31,8 @@ public final class Mutants {
   /** Each must fail at least one case of its op. */
   public static List<Mutant> wrong() {
     List<Mutant> all = new ArrayList<>();
-    for (String op :
-        List.of("linear", "linear_add", "swiglu", "norm_swiglu", "rms_norm", "add", "patchify")) {
+    for (String op : List.of(
+        "linear", "linear_add", "swiglu", "norm_swiglu", "rms_norm", "add", "patchify", "resize")) {
       all.add(new Mutant("dropped tail of the output", op, Mutants::droppedTail));
     }
     for (String op :
@@ -107,6 +108,13 @@ public final class Mutants {
     all.add(new Mutant("gate and up exchanged", "swiglu", l -> exchanged(l, 1, 2)));
     all.add(new Mutant("gate and up exchanged", "silu_mul", l -> exchanged(l, 0, 1)));
     all.add(new Mutant("operands exchanged", "concat_rows", Mutants::rowsExchanged));
+    all.add(new Mutant("weights shifted by one", "resize", Mutants::weightsShifted));
+    all.add(new Mutant("rounded down", "resize", Mutants::roundedDown));
+    for (int i : new int[] {2, 3, 4}) {
+      all.add(new Mutant(
+          "no padding in " + new Resize().inputs().get(i), "resize", l -> zeroedPart(l, i)));
+    }
+    all.add(new Mutant("channels exchanged", "resize", Mutants::channelsExchanged));
     all.add(new Mutant("eps forgotten", "rms_norm", l -> l.compute(new RmsNorm(0), l.numbers())));
     all.add(
         new Mutant("eps forgotten", "layer_norm", l -> l.compute(new LayerNorm(0), l.numbers())));
@@ -606,6 +614,45 @@ public final class Mutants {
     System.arraycopy(b, 0, y, 0, b.length);
     System.arraycopy(a, 0, y, b.length, a.length);
     store(l, y);
+  }
+
+  /** Each output's weights are its neighbour's. */
+  private static void weightsShifted(Launch l) {
+    List<double @Nullable []> in = l.numbers();
+    double[] weights = present(in, 5);
+    System.arraycopy(weights.clone(), 1, weights, 0, weights.length - 1);
+    l.compute(l.op(), in);
+  }
+
+  /** Half a step less in every sum along a row. */
+  private static void roundedDown(Launch l) {
+    List<double @Nullable []> in = l.numbers();
+    java.util.Arrays.fill(present(in, 2), 3, Resize.GEOMETRY, 1);
+    double[] across = present(in, 3);
+    for (int i = 3; i < across.length; i += Resize.SPAN) {
+      across[i] -= 1 << (Resize.FRACTION_BITS - 1);
+    }
+    l.compute(l.op(), in);
+  }
+
+  /** What a span or the geometry says last is forgotten: padding's share, or its colour. */
+  private static void zeroedPart(Launch l, int input) {
+    List<double @Nullable []> in = l.numbers();
+    double[] x = present(in, input);
+    for (int i = 3; i < x.length; i += Resize.SPAN) {
+      x[i] = 0;
+    }
+    l.compute(l.op(), in);
+  }
+
+  private static void channelsExchanged(Launch l) {
+    List<double @Nullable []> in = l.numbers();
+    double[] levels = present(in, 6);
+    int half = levels.length / 3;
+    double[] first = java.util.Arrays.copyOf(levels, half);
+    System.arraycopy(levels, half, levels, 0, half);
+    System.arraycopy(first, 0, levels, half, half);
+    l.compute(l.op(), in);
   }
 
   private static void residualTwice(Launch l) {

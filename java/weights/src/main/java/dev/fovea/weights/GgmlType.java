@@ -1,5 +1,6 @@
 package dev.fovea.weights;
 
+import dev.fovea.error.InputException;
 import dev.fovea.tensor.DType;
 import org.jspecify.annotations.Nullable;
 
@@ -78,6 +79,7 @@ enum GgmlType {
       case Q8_0 -> Q8_0;
       case Q4_0 -> Q4_0;
       case I32 -> I32;
+      case U8 -> throw new InputException("GGUF has no u8");
     };
   }
 }

@@ -1,7 +1,6 @@
 package dev.fovea.weights;
 
 import dev.fovea.error.FileException;
-import dev.fovea.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -142,7 +141,7 @@ public final class Weights {
       throw FileException.mismatch(
           t.file(), t.where() + " (" + canonical + "): sizes", boxed(dims), t.dims());
     }
-    if (t.dtype() == DType.I32) {
+    if (t.dtype().isWhole()) {
       throw FileException.mismatch(
           t.file(),
           t.where() + " (" + canonical + "): element type",

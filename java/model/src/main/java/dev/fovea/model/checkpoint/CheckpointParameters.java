@@ -58,7 +58,7 @@ final class CheckpointParameters implements ParameterSource {
     if (t.dtype() == type.dtype()) {
       return aligned(t) ? t.data() : copy(t);
     }
-    if (!isWidened(name) || t.dtype().isQuantized() || t.dtype() == DType.I32) {
+    if (!isWidened(name) || t.dtype().isQuantized() || t.dtype().isWhole()) {
       throw FileException.mismatch(
           t.file(),
           t.where() + ": element type",

@@ -53,6 +53,11 @@ public final class Picture {
     return ((rgb[at] & 0xFF) << 16) | ((rgb[at + 1] & 0xFF) << 8) | (rgb[at + 2] & 0xFF);
   }
 
+  /** Columns for rows. */
+  Picture transposed() {
+    return upright(5);
+  }
+
   /** A copy that Java2D can draw on. */
   BufferedImage toBufferedImage() {
     var image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);

@@ -3,8 +3,6 @@ package dev.fovea.model.image;
 import dev.fovea.error.FileException;
 import dev.fovea.error.InputException;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -107,30 +105,35 @@ public record Preprocessing(ImageMode mode, int size, Channels mean, Channels st
     return new Settings(file, root).read();
   }
 
-  /** The square the tower sees, before any arithmetic in float. */
-  public Picture square(Picture picture) {
+  /** How a picture becomes the pixels [C=3,Y=S,X=S] that the tower reads. */
+  public Resampling resampling(Picture picture) {
+    return resampling(picture, levels());
+  }
+
+  /** The same with other numbers for the values of each channel. */
+  Resampling resampling(Picture picture, float[] levels) {
     int w = picture.width();
     int h = picture.height();
-    var all = new Resize.Window(0, 0, size, size);
+    var all = new Resampling.Window(0, 0, size, size);
     return switch (mode) {
-      case RESIZE -> Resize.bicubic(Resize.Sheet.of(picture), size, size, all);
+      case RESIZE -> Resampling.of(Resampling.Sheet.of(picture), size, size, all, levels);
       case PAD, PAD_TOP_LEFT -> {
         int side = Math.max(w, h);
         boolean centred = mode == ImageMode.PAD;
-        var sheet = new Resize.Sheet(
+        var sheet = new Resampling.Sheet(
             picture,
             side,
             side,
             centred ? (side - w) / 2 : 0,
             centred ? (side - h) / 2 : 0,
             mean.toColor());
-        yield Resize.bicubic(sheet, size, size, all);
+        yield Resampling.of(sheet, size, size, all, levels);
       }
       case CROP -> {
         int rw = croppedSide(w, h);
         int rh = croppedSide(h, w);
-        var window = new Resize.Window((rw - size) / 2, (rh - size) / 2, size, size);
-        yield Resize.bicubic(Resize.Sheet.of(picture), rw, rh, window);
+        var window = new Resampling.Window((rw - size) / 2, (rh - size) / 2, size, size);
+        yield Resampling.of(Resampling.Sheet.of(picture), rw, rh, window, levels);
       }
     };
   }
@@ -148,31 +151,16 @@ public record Preprocessing(ImageMode mode, int size, Channels mean, Channels st
     return (int) scaled;
   }
 
-  /**
-   * Writes what the tower reads.
-   *
-   * @param out F32 [C=3,Y=S,X=S]; exactly {@code 12 S²} bytes
-   * @throws InputException if the segment has another size
-   */
-  public void write(Picture picture, MemorySegment out) {
-    long plane = (long) size * size;
-    if (out.byteSize() != 3 * plane * Float.BYTES) {
-      throw InputException.mismatch(
-          "pixel segment", 3 * plane * Float.BYTES + " bytes", out.byteSize());
-    }
-    byte[] rgb = square(picture).rgb();
+  /** What the tower reads for each of the 256 values of a channel, each step in float32. */
+  private float[] levels() {
     double[] means = {mean.red(), mean.green(), mean.blue()};
     double[] stds = {std.red(), std.green(), std.blue()};
-    float[] values = new float[256];
-    for (int c = 0; c < 3; c++) {
-      for (int v = 0; v < 256; v++) {
-        values[v] = ((float) (v * (1.0 / 255)) - (float) means[c]) / (float) stds[c];
-      }
-      for (int i = 0; i < plane; i++) {
-        out.setAtIndex(
-            ValueLayout.JAVA_FLOAT_UNALIGNED, c * plane + i, values[rgb[3 * i + c] & 0xFF]);
-      }
+    float[] values = new float[3 * 256];
+    for (int i = 0; i < values.length; i++) {
+      int c = i / 256;
+      values[i] = ((float) (i % 256 * (1.0 / 255)) - (float) means[c]) / (float) stds[c];
     }
+    return values;
   }
 
   private static void requireRange(String name, Channels values, double low, double high) {

@@ -9,9 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.fovea.error.FileException;
 import dev.fovea.error.InputException;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -35,8 +32,8 @@ class PreprocessingTest {
     var mode = ImageMode.valueOf(golden.path("mode").asString());
     int w = golden.path("from").get(0).asInt();
     int h = golden.path("from").get(1).asInt();
-    Picture square =
-        Preprocessing.clip(mode, golden.path("size").asInt()).square(Goldens.pattern(w, h));
+    Picture square = Resampled.square(
+        Preprocessing.clip(mode, golden.path("size").asInt()), Goldens.pattern(w, h));
     assertArrayEquals(
         new long[] {
           golden.path("sums").get(0).asLong(),
@@ -55,7 +52,7 @@ class PreprocessingTest {
   })
   void equalsTheWrittenDownSums(
       ImageMode mode, int size, long red, long green, long blue, int r, int g, int b) {
-    Picture square = Preprocessing.clip(mode, size).square(Goldens.pattern(640, 427));
+    Picture square = Resampled.square(Preprocessing.clip(mode, size), Goldens.pattern(640, 427));
     assertArrayEquals(new long[] {red, green, blue}, sums(square));
     assertEquals((r << 16) | (g << 8) | b, square.pixel(0, 0));
   }
@@ -77,22 +74,15 @@ class PreprocessingTest {
     rgb[6] = 122;
     rgb[7] = 116;
     rgb[8] = 104;
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment out = arena.allocate(3 * 4 * 4);
-      Preprocessing.clip(ImageMode.RESIZE, 2).write(new Picture(2, 2, rgb), out);
-      float[] values = out.toArray(ValueLayout.JAVA_FLOAT);
-      float[] expected = {
-        -1.792263f, 1.930336f, -0.011254f, -1.792263f,
-        -1.752097f, 2.074884f, -0.011196f, -1.752097f,
-        -1.480220f, 2.145897f, -0.001333f, -1.480220f
-      };
-      // Six decimals were written down; 1e-6 is two halves of the last one.
-      assertArrayEquals(expected, values, 1e-6f);
-      var short1 = out.asSlice(0, 44);
-      assertThrows(
-          InputException.class,
-          () -> Preprocessing.clip(ImageMode.RESIZE, 2).write(new Picture(2, 2, rgb), short1));
-    }
+    float[] values = Resampled.pixels(
+        Preprocessing.clip(ImageMode.RESIZE, 2).resampling(new Picture(2, 2, rgb)), 2, 2);
+    float[] expected = {
+      -1.792263f, 1.930336f, -0.011254f, -1.792263f,
+      -1.752097f, 2.074884f, -0.011196f, -1.752097f,
+      -1.480220f, 2.145897f, -0.001333f, -1.480220f
+    };
+    // Six decimals were written down; 1e-6 is two halves of the last one.
+    assertArrayEquals(expected, values, 1e-6f);
   }
 
   @Test
@@ -101,7 +91,8 @@ class PreprocessingTest {
     for (ImageMode mode : ImageMode.values()) {
       assertTimeout(
           Duration.ofSeconds(10),
-          () -> assertEquals(336, Preprocessing.clip(mode, 336).square(thread).width()));
+          () -> assertEquals(
+              336, Resampled.square(Preprocessing.clip(mode, 336), thread).width()));
     }
   }
 

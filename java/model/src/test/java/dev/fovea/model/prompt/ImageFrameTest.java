@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.fovea.model.image.ImageMode;
 import dev.fovea.model.image.Picture;
 import dev.fovea.model.image.Preprocessing;
+import dev.fovea.model.image.Resampled;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -59,7 +60,7 @@ class ImageFrameTest {
       Arrays.fill(rgb, 3 * (y * w + 40), 3 * (y * w + 60), (byte) 255);
     }
     for (ImageMode mode : ImageMode.values()) {
-      Picture square = Preprocessing.clip(mode, side).square(new Picture(w, h, rgb));
+      Picture square = Resampled.square(Preprocessing.clip(mode, side), new Picture(w, h, rgb));
       ImageFrame frame = frame(mode, w, h, side);
       int x = (int) Math.round(side * frame.x().relative(50));
       int y = (int) Math.round(side * frame.y().relative(30));

@@ -169,7 +169,7 @@ public final class GgufPair {
       case Q4_0 -> 2;
       case Q8_0 -> 7;
       case BF16 -> 32;
-      case I32 -> throw new InputException("weights cannot be stored as i32");
+      case I32, U8 -> throw new InputException("weights cannot be stored as whole numbers");
     };
   }
 }

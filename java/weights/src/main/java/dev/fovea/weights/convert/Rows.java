@@ -51,7 +51,7 @@ final class Rows {
           }
         }
       }
-      case I32 -> throw new InputException("weights cannot be stored as i32");
+      case I32, U8 -> throw new InputException("weights cannot be stored as whole numbers");
     }
   }
 }

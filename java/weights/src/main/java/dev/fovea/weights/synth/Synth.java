@@ -62,7 +62,7 @@ public final class Synth {
    * same file and its vision configuration in {@code vision/}. A tokenizer is not written.
    */
   public void writeDirectory(Path folder, DType dtype) {
-    if (dtype.isQuantized() || dtype == DType.I32) {
+    if (dtype.isQuantized() || dtype.isWhole()) {
       throw InputException.mismatch(
           "element type of safetensors", "f32, f16 or bf16", dtype.label());
     }

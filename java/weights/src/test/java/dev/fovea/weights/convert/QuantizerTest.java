@@ -71,7 +71,7 @@ class QuantizerTest {
   private static void assertErrors(List<Quantizer.TensorError> errors) {
     for (Quantizer.TensorError e : errors) {
       double unit = switch (e.to()) {
-        case F32, I32 -> 0;
+        case F32, I32, U8 -> 0;
         case F16 -> 0x1p-11;
         case BF16 -> 0x1p-8;
         case Q8_0 -> 0.5 / 127 + 0x1p-11;
