@@ -49,6 +49,7 @@ public final class EmulatedBackend implements Backend {
     int capability = options.tier() == null ? 90 : CudaBackend.capability(options.tier());
     Driver driver =
         new EmulatorDriver(Long.getLong("fovea.emulator.seed", 1), capability, MULTIPROCESSORS);
-    return new CudaDevice("cuda-emulated", driver, Library.emulated(), capability, switches);
+    return new CudaDevice(
+        "cuda-emulated", driver, Library.emulated(), capability, switches, new KernelTimes(null));
   }
 }
