@@ -10,9 +10,9 @@ import dev.fovea.error.InputException;
  * @param overlap a kernel may start while the one before still runs, where the device can ({@code -Dfovea.cuda.overlap=false})
  * @param cublas whether cuBLAS may compute dense linear maps ({@code -Dfovea.cuda.cublas=false}, {@code true} or {@code auto})
  */
-record Switches(boolean graphs, boolean overlap, Cublas cublas) {
+public record Switches(boolean graphs, boolean overlap, Cublas cublas) {
   /** Whether cuBLAS computes dense linear maps. */
-  enum Cublas {
+  public enum Cublas {
     /** Never; it is not even loaded. */
     FALSE,
     /** Where it is there. */
@@ -20,8 +20,6 @@ record Switches(boolean graphs, boolean overlap, Cublas cublas) {
     /** Where it is there, is faster and has many rows to compute; see {@link KernelTimes}. */
     AUTO
   }
-
-  static final Switches DEFAULT = new Switches(true, true, Cublas.AUTO);
 
   /** Those of the system properties. */
   static Switches given() {

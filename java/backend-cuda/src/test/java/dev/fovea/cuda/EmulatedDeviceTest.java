@@ -40,7 +40,7 @@ class EmulatedDeviceTest {
   private static final int WIDTH = 40;
 
   private static CudaDevice open(boolean eager) {
-    return EmulatedBackend.open(DeviceOptions.DEFAULT, switches(!eager, true));
+    return EmulatedBackend.emulate(DeviceOptions.DEFAULT, switches(!eager, true));
   }
 
   private static Switches switches(boolean graphs, boolean overlap) {
@@ -71,7 +71,7 @@ class EmulatedDeviceTest {
   private static List<byte[]> series(Switches switches) {
     List<byte[]> results = new ArrayList<>();
     try (Arena arena = Arena.ofConfined();
-        CudaDevice device = EmulatedBackend.open(DeviceOptions.DEFAULT, switches)) {
+        CudaDevice device = EmulatedBackend.emulate(DeviceOptions.DEFAULT, switches)) {
       Buffer g = device.constant(TensorType.f32(Shape.of(Axis.D, WIDTH)), numbers(arena, WIDTH, 1));
       Buffer pos = device.allocate(new TensorType(DType.I32, Shape.of(Axis.R, 1)));
       Executable exe = device.compile(program(), Map.of("g", g, "pos", pos));
