@@ -83,25 +83,25 @@ EXPORT int cublasGemmEx(Handle *handle, int turn_a, int turn_b, int m, int n, in
              : compute != COMPUTE_32F || handle->math != NO_REDUCED_PRECISION)
     return NOT_SUPPORTED;
   if (!handle->workspace) return NOT_SUPPORTED;
-  GemmParams params{a,
-                    b,
-                    static_cast<float *>(c),
-                    m,
-                    n,
-                    k,
-                    lda,
-                    ldb,
-                    ldc,
-                    turn_a,
-                    turn_b,
-                    single            ? FOVEA_F32
-                    : a_type == R_16F ? FOVEA_F16
-                                      : FOVEA_BF16,
-                    *static_cast<const float *>(alpha),
-                    *static_cast<const float *>(beta),
-                    handle->workspace,
-                    handle->workspace_bytes < 4096 ? static_cast<int64_t>(handle->workspace_bytes)
-                                                   : 4096};
+  GemmParams params{
+      a,
+      b,
+      static_cast<float *>(c),
+      m,
+      n,
+      k,
+      lda,
+      ldb,
+      ldc,
+      turn_a,
+      turn_b,
+      single            ? FOVEA_F32
+      : a_type == R_16F ? FOVEA_F16
+                        : FOVEA_BF16,
+      *static_cast<const float *>(alpha),
+      *static_cast<const float *>(beta),
+      handle->workspace,
+      handle->workspace_bytes < 4096 ? static_cast<int64_t>(handle->workspace_bytes) : 4096};
   CUlaunchConfig config{};
   config.gridDimX = static_cast<unsigned>((int64_t{m} * n + GEMM_THREADS - 1) / GEMM_THREADS);
   config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;

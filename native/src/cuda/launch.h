@@ -23,8 +23,8 @@ namespace fovea {
 struct DeviceInfo {
   int capability;  // 90 for 9.0
   int multiprocessors;
-  int shared_bytes;     // largest block-wide shared memory a kernel can opt in to
-  int64_t cache_bytes;  // of the second level
+  int shared_bytes;      // largest block-wide shared memory a kernel can opt in to
+  int64_t cache_bytes;   // of the second level
   fovea_cuda_gemm gemm;  // of another library; null if none was offered
 };
 

@@ -61,7 +61,7 @@ class CapturedStepsTest {
     return copy;
   }
 
-  /** From a prompt of one word; then, everything forgotten, from prompts that end at and round a page's edge. */
+  /** From a prompt of one word; then, everything forgotten, from prompts that end beside a page's edge. */
   private static List<Written> series(String type, Switches switches) {
     try (Arena arena = Arena.ofShared();
         Device device = EmulatedBackend.open(DeviceOptions.DEFAULT, switches);
@@ -73,11 +73,13 @@ class CapturedStepsTest {
       Sampling drawn = new Sampling(0.9, 0, 0.95, 0, 1.2, 11);
       List<Written> all = new ArrayList<>();
       all.add(write(generator, 1, drawn));
-      generator.forget();
-      all.add(write(generator, 1, drawn));
-      for (int words : new int[] {31, 32, 33, CONTEXT - 1}) {
+      for (int words : new int[] {31, 33}) {
         generator.forget();
         all.add(write(generator, words, Sampling.GREEDY));
+      }
+      if (switches.graphs() && switches.overlap()) {
+        generator.forget();
+        same(all.getFirst(), write(generator, 1, drawn), "after a reset");
       }
       return all;
     }
@@ -87,7 +89,6 @@ class CapturedStepsTest {
   @CsvSource({"q4_0, FALSE", "f16, FALSE", "f16, TRUE"})
   void replayedIsLaunchedBitForBit(String type, Switches.Cublas cublas) {
     List<Written> replayed = series(type, new Switches(true, true, cublas));
-    same(replayed.get(0), replayed.get(1), "after a reset");
     float[][] logits = replayed.get(0).logits();
     assertFalse(Arrays.equals(logits[31], logits[32]), "every position says the same");
     for (boolean[] other : new boolean[][] {{false, true}, {true, false}}) {
