@@ -15,6 +15,7 @@ set(CUDA_KERNELS
     linear_mma
     linear_mma16
     linear_plain
+    linear_then
     linear_wgmma
     linear_x
     paged_attention
@@ -126,7 +127,7 @@ if(FOVEA_CUDA_EMULATED)
   add_subdirectory(emulator)
 endif()
 if(TARGET fovea_emulator)
-  fovea_emulate(fovea_emulated_kernels ${CUDA_KERNEL_SOURCES})
+  fovea_emulate(fovea_emulated_kernels ${CUDA_KERNEL_SOURCES} ${CMAKE_CURRENT_SOURCE_DIR}/emulator/gemm.cu)
   add_library(fovea_cuda_emulated SHARED src/cuda/driver_emulated.cpp)
   target_include_directories(fovea_cuda_emulated PUBLIC include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(
@@ -157,6 +158,11 @@ if(FOVEA_TESTS)
     set_target_properties(emulated_libcuda PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY libcuda)
     target_include_directories(emulated_libcuda PRIVATE include src ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(emulated_libcuda PRIVATE fovea_emulated_kernels fovea_emulator Threads::Threads ${CMAKE_DL_LIBS})
+    # And a libcublas.so.12 in another, whose symbols have the version that JCublas asks for.
+    add_library(emulated_libcublas SHARED test/emulated_libcublas.cpp)
+    set_target_properties(emulated_libcublas PROPERTIES OUTPUT_NAME cublas SOVERSION 12 LIBRARY_OUTPUT_DIRECTORY libcublas)
+    target_include_directories(emulated_libcublas PRIVATE include src ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(emulated_libcublas PRIVATE emulated_libcuda -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/test/emulated_libcublas.map)
     add_executable(cuda_emulated_abi_test test/cuda_abi_test.c)
     target_compile_definitions(cuda_emulated_abi_test PRIVATE FOVEA_TEST_EMULATED)
     target_link_libraries(cuda_emulated_abi_test PRIVATE fovea_cuda_emulated)

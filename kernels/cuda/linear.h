@@ -51,6 +51,12 @@ struct LinearParams {
   LinearQkv qkv;
 };
 
+// Of linear_then.cu, where the products are in memory already.
+struct LinearThenParams {
+  LinearParams p;
+  const float *sums, *up_sums;  // [T,outs]; the second of swiglu's second weights
+};
+
 // Tiles of linear_mma.cu: outputs and tokens of a block, by whether weights come in blocks.
 constexpr int LINEAR_MMA_STAGES = 4;
 constexpr int LINEAR_MMA_BIG_OUTS = 128, LINEAR_MMA_BIG_TOKENS = 128,

@@ -37,6 +37,8 @@ void sizes(int32_t kernel, const Line &k) {
            {64, 256, 70, 3, 3},                   // two
            {45, 160, 64, 20, 2},                  // two, in the second none counts
            {5, blocks ? 96 : 40, 47, 2}};
+  } else if (k.variant == "cublas") {
+    all = {{1, 32, 1}, {17, 40, 65, 0, 2}, {70, 72, 300, 5, 2}};
   } else if (k.variant == "wgmma") {
     all = {{1, 32, 1},
            {63, 72, 127, 0, 2},
@@ -84,6 +86,17 @@ int main(int count, char **words) {
       with_size(i, k, {3, 64, 18, 1});
     }
     checked++;
+  }
+  current = "cublas without cuBLAS";
+  fovea_cuda_offer_gemm(Device::of(1).cuda, nullptr);
+  Buffer x(FOVEA_F32, {3, 32}), w(FOVEA_F16, {5, 32}), y(FOVEA_F32, {3, 5});
+  Call c;
+  c.tensors = {&x, &w, nullptr, &y};
+  for (int32_t i = 0; i < line_count(); i++) {
+    Line k;
+    if (line_at(i, k) && k.op == "linear" && k.signature == "f32,f16,_->f32" &&
+        (k.variant == "cublas") != (Judge().rejects(i, host_args(c)) != nullptr))
+      fail(k.variant + " is taken though there is none, or refused");
   }
   printf("%d kernels, %d failures\n", checked, failures);
   return failures != 0 || checked == 0;

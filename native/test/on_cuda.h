@@ -41,6 +41,7 @@ class Device {
     fovea_emulator_fill(error_, 0, 4);
     if (fovea_cuda_open(nullptr, 0, error_, &cuda, message, sizeof message) != FOVEA_OK)
       fail(message);
+    fovea_cuda_offer_gemm(cuda, fovea_emulator_gemm);
   }
   Device(const Device &) = delete;
   Device &operator=(const Device &) = delete;

@@ -62,6 +62,16 @@ void fovea_cuda_close(fovea_cuda *cuda);
  */
 void fovea_cuda_overlap(fovea_cuda *cuda, int32_t allowed);
 
+/*
+ * y = x * w^T of another library, enqueued on a stream: x [rows,width], its rows x_step elements apart, and w [outs,width] are
+ * of one dtype (f32, f16 or bf16), y [rows,outs] is f32, and so are the sums. 0, or what that library says went wrong.
+ */
+typedef int32_t (*fovea_cuda_gemm)(int32_t dtype, int32_t rows, int32_t outs, int32_t width,
+                                   const void *x, int32_t x_step, const void *w, float *y,
+                                   void *stream);
+/* Lets the kernels called "cublas" run; without it (or with NULL) they take nothing. It must not throw. */
+void fovea_cuda_offer_gemm(fovea_cuda *cuda, fovea_cuda_gemm gemm);
+
 /* Why this kernel cannot take these arguments on this device (dims and types are looked at, data is not); NULL: it can. */
 const char *fovea_cuda_rejects(const fovea_cuda *cuda, int32_t index, const void *args);
 
@@ -114,6 +124,9 @@ int32_t fovea_emulator_end_capture(void *stream, void **graph);
 int32_t fovea_emulator_launch_graph(void *graph, void *stream);
 void fovea_emulator_free_graph(void *graph);
 int32_t fovea_emulator_synchronize(char *message, int32_t message_bytes);
+/* A fovea_cuda_gemm of plain loops. */
+int32_t fovea_emulator_gemm(int32_t dtype, int32_t rows, int32_t outs, int32_t width, const void *x,
+                            int32_t x_step, const void *w, float *y, void *stream);
 /* Live allocations and their bytes, for tests that count. */
 int64_t fovea_emulator_live(int64_t *bytes);
 /* Kernel launches since the device was opened. */

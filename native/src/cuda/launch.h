@@ -23,8 +23,9 @@ namespace fovea {
 struct DeviceInfo {
   int capability;  // 90 for 9.0
   int multiprocessors;
-  int shared_bytes;     // largest block-wide shared memory a kernel can opt in to
-  int64_t cache_bytes;  // of the second level
+  int shared_bytes;      // largest block-wide shared memory a kernel can opt in to
+  int64_t cache_bytes;   // of the second level
+  fovea_cuda_gemm gemm;  // of another library; null if none was offered
 };
 
 // A file of kernels. Modules and functions are objects with static lifetime; they enlist themselves.
@@ -87,6 +88,13 @@ class Launch {
               const Params &params, Options options = {}) {
     Params copy = params;  // the driver takes a pointer to non-const
     enqueue(function, grid, threads, shared_bytes, &copy, options);
+  }
+
+  // y = x * w^T by device.gemm: w's elements and x's are of w's type, x's rows x_step elements apart.
+  void gemm(const fovea_tensor &w, int32_t rows, const void *x, int64_t x_step, float *y) {
+    if (status_ == FOVEA_OK && device.gemm(w.dtype, rows, w.dim[0], w.dim[1], x,
+                                           static_cast<int32_t>(x_step), w.data, y, stream_))
+      fail(FOVEA_E_UNSUPPORTED, "cuBLAS refuses");
   }
 
   // Refuses the step: arguments that only show their fault with their addresses.

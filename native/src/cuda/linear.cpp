@@ -1,6 +1,5 @@
 // Linear maps, what may come before them and what may follow: linear, linear_add, linear_quick_gelu, linear_gelu, swiglu, norm_swiglu,
-// norm_qkv. Which kernel takes which
-// weights and how many rows is in the kernels' own files; the ops differ in what LinearParams says.
+// norm_qkv. Which kernel takes which weights and how many rows is in the kernels' own files; the ops differ in what LinearParams says.
 
 #include "cuda/linear.h"
 
@@ -371,6 +370,51 @@ int64_t scratch_wgmma(const DeviceInfo &, const void *args) {
   return operand_wgmma(call<THEN>(args)).bytes();
 }
 
+// ---- by cuBLAS ----
+
+// What follows a product that another library left in scratch memory.
+Module then_file{"linear_then"};
+Function<LinearThenParams> finish{then_file, "linear__then"};
+
+// x in scratch memory as the weights' type wants it (f32: as it is), its rows at multiples of 16 bytes.
+Operand operand_cublas(const Call &c) {
+  return c.w->dtype == FOVEA_F32 ? Operand{0, 0} : Operand{c.x->dim[0], up_to(c.x->dim[1], 8)};
+}
+
+int64_t sums_bytes(const Call &c) {
+  return up_to(int64_t{c.x->dim[0]} * c.w->dim[0] * int64_t{sizeof(float)}, 256);
+}
+
+template <LinearThen THEN>
+void run_cublas(Launch &l, const void *args) {
+  Call c = call<THEN>(args);
+  LinearParams p = params<THEN>(l, c);
+  Operand size = operand_cublas(c);
+  auto *sums = reinterpret_cast<float *>(l.scratch + up_to(size.bytes(), 256));
+  float *up_sums = c.up ? sums + sums_bytes(c) / int64_t{sizeof(float)} : nullptr;
+  if (size.width) operand(l, c, x_rows, size, p);
+  const void *x = size.width ? static_cast<const void *>(p.operand) : p.x;
+  int64_t step = size.width ? size.width : p.width;
+  // All rows, for the host does not know how many count; the last kernel does.
+  l.gemm(*c.w, c.x->dim[0], x, step, sums);
+  if (c.up) l.gemm(*c.up, c.x->dim[0], x, step, up_sums);
+  if (c.w->dtype != FOVEA_F16) p.row_scales = nullptr;
+  l.launch(finish, rows_by_pieces(c.x->dim[0], c.w->dim[0], 256), 256, 0,
+           LinearThenParams{p, sums, up_sums});
+}
+
+template <LinearThen THEN>
+const char *rejects_cublas(const DeviceInfo &device, const void *args) {
+  if (const char *why = rejects_plain<THEN>(device, args)) return why;
+  return device.gemm ? nullptr : "there is no cuBLAS";
+}
+
+template <LinearThen THEN>
+int64_t scratch_cublas(const DeviceInfo &, const void *args) {
+  Call c = call<THEN>(args);
+  return up_to(operand_cublas(c).bytes(), 256) + sums_bytes(c) * (c.up ? 2 : 1);
+}
+
 // ---- lines of the kernel table ----
 
 // One op, one signature: a variant, then every variant that takes the weights.
@@ -379,6 +423,8 @@ int64_t scratch_wgmma(const DeviceInfo &, const void *args) {
   {op, signature, variant, capability, sizeof(struct), run<then>, rejects<then>, scratch}
 #define PLAIN(op, struct, then, signature) \
   LINE(op, struct, then, signature, "plain", 80, run_plain, rejects_plain, no_scratch)
+#define CUBLAS(op, struct, then, signature) \
+  LINE(op, struct, then, signature, "cublas", 80, run_cublas, rejects_cublas, scratch_cublas<then>)
 #define MMA(op, struct, then, signature) \
   LINE(op, struct, then, signature, "mma", 80, run_mma, rejects_plain, scratch_mma<then>)
 #define WGMMA(op, struct, then, signature) \
@@ -387,30 +433,39 @@ int64_t scratch_wgmma(const DeviceInfo &, const void *args) {
   LINE(op, struct, then, signature, "mma16", 80, run_mma16, rejects_mma16, scratch_mma16<then>)
 #define DP4A(op, struct, then, signature) \
   LINE(op, struct, then, signature, "dp4a", 80, run_dp4a, rejects_dp4a, no_scratch)
-#define HALVES(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
+#define FLOATS(...) PLAIN(__VA_ARGS__), CUBLAS(__VA_ARGS__)
+#define HALVES(...) PLAIN(__VA_ARGS__), CUBLAS(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
+#define OWN_HALVES(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
 #define BLOCKS(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), MMA16(__VA_ARGS__), DP4A(__VA_ARGS__)
 // clang-format on
 // The ops, with a bias and without.
-#define ALL(kind, type)                                                                           \
-  kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",_->f32"),                       \
-      kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",f32->f32"),                 \
-      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,                  \
-           "f32," type ",_->f32"),                                                                \
-      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,                  \
-           "f32," type ",f32->f32"),                                                              \
-      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",_->f32"),            \
-      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",f32->f32"),          \
-      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",_,f32->f32"),           \
-      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",f32,f32->f32"),         \
-      kind("swiglu", fovea_swiglu_args, LINEAR_SWIGLU, "f32," type "," type "->f32"),             \
-      kind("norm_swiglu", fovea_norm_swiglu_args, NORM_SWIGLU, "f32,f32," type "," type "->f32"), \
-      kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                                           \
-           "f32,f32," type "," type "," type ",f32,f32,i32,i32,i32->f32"),                        \
-      kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                                           \
+#define MAPS(kind, type)                                                                  \
+  kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",_->f32"),               \
+      kind("linear", fovea_linear_args, LINEAR_NOTHING, "f32," type ",f32->f32"),         \
+      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,          \
+           "f32," type ",_->f32"),                                                        \
+      kind("linear_quick_gelu", fovea_linear_quick_gelu_args, LINEAR_QUICK_GELU,          \
+           "f32," type ",f32->f32"),                                                      \
+      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",_->f32"),    \
+      kind("linear_gelu", fovea_linear_gelu_args, LINEAR_GELU, "f32," type ",f32->f32"),  \
+      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",_,f32->f32"),   \
+      kind("linear_add", fovea_linear_add_args, LINEAR_ADD, "f32," type ",f32,f32->f32"), \
+      kind("swiglu", fovea_swiglu_args, LINEAR_SWIGLU, "f32," type "," type "->f32")
+// With a norm before the map. cuBLAS gets the rows that linear_x has normed, which it does not for f32.
+#define NORM_GATE(kind, type) \
+  kind("norm_swiglu", fovea_norm_swiglu_args, NORM_SWIGLU, "f32,f32," type "," type "->f32")
+// linear_then knows no heads.
+#define NORM_HEADS(kind, type)                                         \
+  kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                    \
+       "f32,f32," type "," type "," type ",f32,f32,i32,i32,i32->f32"), \
+      kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                \
            "f32,f32," type "," type "," type ",f16,f16,i32,i32,i32->f32")
+#define ALL(kind, gate, heads, type) \
+  MAPS(kind, type), NORM_GATE(gate, type), NORM_HEADS(heads, type)
 
-const Kernel kernels[] = {ALL(PLAIN, "f32"), ALL(HALVES, "f16"), ALL(HALVES, "bf16"),
-                          ALL(BLOCKS, "q8_0"), ALL(BLOCKS, "q4_0")};
+const Kernel kernels[] = {ALL(FLOATS, PLAIN, PLAIN, "f32"), ALL(HALVES, HALVES, OWN_HALVES, "f16"),
+                          ALL(HALVES, HALVES, OWN_HALVES, "bf16"),
+                          ALL(BLOCKS, BLOCKS, BLOCKS, "q8_0"), ALL(BLOCKS, BLOCKS, BLOCKS, "q4_0")};
 
 }  // namespace
 FOVEA_KERNELS(linear)

@@ -364,6 +364,10 @@ FOVEA_EXPORT void fovea_cuda_overlap(fovea_cuda *cuda, int32_t allowed) {
   if (cuda) cuda->overlap_allowed = allowed != 0;
 }
 
+FOVEA_EXPORT void fovea_cuda_offer_gemm(fovea_cuda *cuda, fovea_cuda_gemm gemm) {
+  if (cuda) cuda->device.gemm = gemm;
+}
+
 FOVEA_EXPORT const char *fovea_cuda_rejects(const fovea_cuda *cuda, int32_t index,
                                             const void *args) {
   const Kernel *k = line(index);

@@ -6,11 +6,15 @@ import dev.fovea.backend.DeviceOptions;
 import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
 import dev.fovea.error.InputException;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Runs programs on NVIDIA GPUs of compute capability 8.0 and up. The first device; {@code CUDA_VISIBLE_DEVICES} says which that is. */
 public final class CudaBackend implements Backend {
+  /** In the cache folder: how long kernels take, by device. */
+  private static final String TIMES = "cuda-kernel-times.tsv";
+
   private static final List<String> CAPABILITIES = List.of("80", "86", "89", "90", "100", "120");
 
   @Override
@@ -23,7 +27,7 @@ public final class CudaBackend implements Backend {
     if (!NativeLibrary.exists(CudaBackend.class, "fovea_cuda")) {
       return "this build has no CUDA kernels: it was made without nvcc 12.8 or newer, or not on Linux";
     }
-    if (!Library.driverIsThere()) {
+    if (!Library.isThere("libcuda.so.1")) {
       return "no NVIDIA driver: libcuda.so.1 cannot be loaded";
     }
     try {
@@ -36,7 +40,16 @@ public final class CudaBackend implements Backend {
 
   @Override
   public List<String> notes() {
-    return unavailable() == null ? GpuDriver.notes() : List.of();
+    if (unavailable() != null) {
+      return List.of();
+    }
+    List<String> notes = new ArrayList<>(GpuDriver.notes());
+    String problem = Cublas.problem();
+    notes.add(
+        problem == null
+            ? Cublas.version() + ", for dense linear maps where it is faster"
+            : "no cuBLAS, which may be faster for dense linear maps: " + problem);
+    return notes;
   }
 
   /**
@@ -55,7 +68,12 @@ public final class CudaBackend implements Backend {
     Driver driver = new GpuDriver(0);
     try {
       return new CudaDevice(
-          name(), driver, Library.real(), Math.min(most, driver.capability()), Switches.given());
+          name(),
+          driver,
+          Library.real(),
+          Math.min(most, driver.capability()),
+          Switches.given(),
+          new KernelTimes(NativeLibrary.cacheFolder().resolve(TIMES)));
     } catch (BackendException e) {
       driver.close();
       throw e;

@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -32,8 +33,31 @@ final class CudaDevice implements Device {
   /** Half of the staging memory: one half is filled while the device copies from the other. */
   private static final int STAGE_BYTES = 8 << 20;
 
-  /** A native kernel by its place in the table. */
-  record CudaKernel(Library.Entry entry) implements Kernel {
+  /**
+   * The fewest rows of a linear map that cuBLAS may get by its speed. Below are the steps of decoding, whose results must not depend on
+   * how many sequences are decoded at once; cuBLAS may add in another order for every number of rows.
+   */
+  private static final int FEWEST_CUBLAS_ROWS = 65;
+
+  /**
+   * A native kernel by its place in the table.
+   *
+   * @param note why it was chosen where others could have been, or null
+   */
+  record CudaKernel(Library.Entry entry, @Nullable String note) implements Kernel {
+    CudaKernel(Library.Entry entry) {
+      this(entry, null);
+    }
+
+    CudaKernel because(String why) {
+      return new CudaKernel(entry, why);
+    }
+
+    /** Whether another library does the work, so that it must be there. */
+    boolean isCublas() {
+      return entry.variant().equals("cublas");
+    }
+
     @Override
     public String op() {
       return entry.op();
@@ -66,7 +90,9 @@ final class CudaDevice implements Device {
   /** Buffers and executables that are open. */
   private final Set<AutoCloseable> open = new LinkedHashSet<>();
 
+  private final KernelTimes times;
   private final long context;
+  private boolean cublasOffered;
   private @Nullable CudaExecutable ran;
   private boolean othersRan;
   private boolean closed;
@@ -76,9 +102,17 @@ final class CudaDevice implements Device {
    *
    * @param capability kernels that need more are not used
    * @param switches how programs run
+   * @param times of kernels, known and to be measured
    */
-  CudaDevice(String name, Driver driver, Library library, int capability, Switches switches) {
+  CudaDevice(
+      String name,
+      Driver driver,
+      Library library,
+      int capability,
+      Switches switches,
+      KernelTimes times) {
     this.name = name;
+    this.times = times;
     this.driver = driver;
     this.library = library;
     this.capability = capability;
@@ -161,7 +195,85 @@ final class CudaDevice implements Device {
     return candidates;
   }
 
+  /**
+   * The best of our own kernels, or cuBLAS where it is wanted: by its switch, or because it is there, faster on this device, and no step of
+   * decoding would get other bits by it.
+   */
+  @Override
+  public @Nullable Kernel select(Op op, List<@Nullable TensorType> in, TensorType out) {
+    CudaKernel ours = null;
+    Candidate cublas = null;
+    for (Candidate c : candidates(op, in, out)) {
+      CudaKernel k = (CudaKernel) c.kernel();
+      if (k.isCublas()) {
+        cublas = c;
+      } else if (c.rejected() == null) {
+        ours = k;
+      }
+    }
+    if (cublas == null) {
+      return ours;
+    }
+    CudaKernel theirs = (CudaKernel) cublas.kernel();
+    if (cublas.rejected() != null) {
+      return ours == null ? null : ours.because(cublas.rejected());
+    }
+    if (ours == null || switches.cublas() == Switches.Cublas.TRUE) {
+      return theirs;
+    }
+    if (out.shape().size(0) < FEWEST_CUBLAS_ROWS) {
+      return ours;
+    }
+    return driver.asynchronous() ? faster(op, in, out, ours, theirs) : ours;
+  }
+
+  private CudaKernel faster(
+      Op op, List<@Nullable TensorType> in, TensorType out, CudaKernel ours, CudaKernel theirs) {
+    finish(); // what earlier runs left undone counts for nothing, what they did wrong is theirs
+    String key = String.join(
+        ", ",
+        describe(),
+        driver.gemmNote(),
+        library.build(),
+        op.name(),
+        Node.signature(in, out),
+        String.valueOf(in.getFirst()),
+        String.valueOf(out),
+        ours.variant());
+    try {
+      KernelTimes.Times t = times.of(key, () -> KernelTimes.race(this, op, in, ours, theirs));
+      boolean wins = t.second() < t.first();
+      return (wins ? theirs : ours)
+          .because(String.format(
+              Locale.ROOT,
+              "%s %.1f us, cublas %.1f us",
+              ours.variant(),
+              t.first() / 1e3,
+              t.second() / 1e3));
+    } catch (BackendException e) {
+      return ours.because(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void offerCublas() {
+    if (!cublasOffered) {
+      cublasOffered = true;
+      if (switches.cublas() != Switches.Cublas.FALSE) {
+        library.offerGemm(context, driver.gemm());
+      }
+    }
+  }
+
   private @Nullable String rejection(CudaKernel k, Op op, MemorySegment args) {
+    if (k.isCublas()) {
+      offerCublas();
+      if (switches.cublas() == Switches.Cublas.FALSE) {
+        return "cuBLAS is switched off";
+      }
+      if (driver.gemm() == 0) {
+        return driver.gemmNote();
+      }
+    }
     if (k.entry().capability() > capability) {
       return "needs compute capability " + k.entry().capability() + ", this device is opened for "
           + capability;

@@ -92,6 +92,8 @@ final class CudaExecutable implements Executable {
   private final @Nullable Letter[] letters = new @Nullable Letter[2];
   private long posted;
   private long collected;
+  private final boolean foreign; // whether cuBLAS has a part in it
+  private boolean ran;
   private Driver.@Nullable Graph graph;
   private boolean closed;
 
@@ -99,6 +101,8 @@ final class CudaExecutable implements Executable {
     this.device = device;
     this.plan = plan;
     check(bound);
+    this.foreign = plan.steps().stream()
+        .anyMatch(s -> s.kernel() instanceof CudaDevice.CudaKernel k && k.isCublas());
     Driver d = device.driver();
     List<Value> inputs = plan.program().sources(Value.Kind.INPUT);
     long pinnedBytes = ALIGNMENT;
@@ -282,7 +286,9 @@ final class CudaExecutable implements Executable {
   @Override
   public void run() {
     Driver d = open();
-    if (device.switches().graphs()) {
+    // What cuBLAS does at the first use of a kernel cannot be captured.
+    boolean first = foreign && !ran;
+    if (device.switches().graphs() && !first) {
       if (graph == null) {
         graph = capture(d);
       }
@@ -290,6 +296,7 @@ final class CudaExecutable implements Executable {
     } else {
       enqueue(d);
     }
+    ran = true;
     device.ran(this);
   }
 

@@ -63,6 +63,12 @@ interface Driver extends AutoCloseable {
   /** The stream, as launchers want it. */
   long stream();
 
+  /** The address of another library's {@link Gemm} for this stream, good until the driver is closed; 0 if there is none. */
+  long gemm();
+
+  /** What multiplies there, with its version, or why nothing does. */
+  String gemmNote();
+
   Mark mark();
 
   void free(Mark mark);

@@ -42,13 +42,19 @@ public final class EmulatedBackend implements Backend {
    */
   @Override
   public Device open(DeviceOptions options) {
-    return open(options, Switches.given());
+    return emulate(options, Switches.given());
   }
 
-  static CudaDevice open(DeviceOptions options, Switches switches) {
+  /** Opens the emulated device with switches of its own, whatever the system properties say. */
+  public static Device open(DeviceOptions options, Switches switches) {
+    return emulate(options, switches);
+  }
+
+  static CudaDevice emulate(DeviceOptions options, Switches switches) {
     int capability = options.tier() == null ? 90 : CudaBackend.capability(options.tier());
     Driver driver =
         new EmulatorDriver(Long.getLong("fovea.emulator.seed", 1), capability, MULTIPROCESSORS);
-    return new CudaDevice("cuda-emulated", driver, Library.emulated(), capability, switches);
+    return new CudaDevice(
+        "cuda-emulated", driver, Library.emulated(), capability, switches, new KernelTimes(null));
   }
 }

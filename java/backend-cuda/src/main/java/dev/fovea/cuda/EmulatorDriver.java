@@ -47,6 +47,7 @@ final class EmulatorDriver implements Driver {
         "fovea_emulator_synchronize", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT));
     static final MethodHandle LIVE =
         LIBRARY.bind("fovea_emulator_live", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
+    static final long GEMM = LIBRARY.address("fovea_emulator_gemm");
     static final MethodHandle LAUNCHES =
         LIBRARY.bind("fovea_emulator_launches", FunctionDescriptor.of(JAVA_LONG));
   }
@@ -210,6 +211,16 @@ final class EmulatorDriver implements Driver {
   @Override
   public long stream() {
     return message.address(); // any number that no other driver of this process has
+  }
+
+  @Override
+  public long gemm() {
+    return Functions.GEMM;
+  }
+
+  @Override
+  public String gemmNote() {
+    return "plain loops in place of cuBLAS";
   }
 
   @Override

@@ -2,10 +2,9 @@ package dev.fovea.cuda;
 
 import static jcuda.driver.JCudaDriver.CU_MEMHOSTALLOC_PORTABLE;
 
-import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
+import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -71,25 +70,14 @@ final class GpuDriver implements Driver {
   private static final class Loaded {
     static final @Nullable String PROBLEM = load();
 
-    /**
-     * JCuda looks for its library on java.library.path, then for a file of a fixed name in java.io.tmpdir, which anybody may have put
-     * there. It is shown the folder that only this build's own file is in.
-     */
-    private static synchronized @Nullable String load() {
-      String temporary = System.getProperty("java.io.tmpdir");
-      try {
-        Path file =
-            NativeLibrary.file(GpuDriver.class, "JCudaDriver-12.6.0-" + NativeLibrary.system());
-        System.setProperty("java.io.tmpdir", String.valueOf(file.getParent()));
-        JCudaDriver.setExceptionsEnabled(false);
-        int result = JCudaDriver.cuInit(0);
-        return result == CUresult.CUDA_SUCCESS ? null : "the NVIDIA driver says " + text(result);
-      } catch (LinkageError | BackendException e) {
-        return "JCuda cannot be loaded: "
-            + String.valueOf(e.getMessage()).lines().findFirst().orElse("");
-      } finally {
-        System.setProperty("java.io.tmpdir", temporary);
+    private static @Nullable String load() {
+      String problem =
+          JCudaNatives.load("JCudaDriver", () -> JCudaDriver.setExceptionsEnabled(false));
+      if (problem != null) {
+        return problem;
       }
+      int result = JCudaDriver.cuInit(0);
+      return result == CUresult.CUDA_SUCCESS ? null : "the NVIDIA driver says " + text(result);
     }
   }
 
@@ -181,6 +169,11 @@ final class GpuDriver implements Driver {
   private final int capability;
   private final CUcontext context = new CUcontext();
   private final Stream stream = new Stream();
+  private final Arena own = Arena.ofShared();
+  private @Nullable DevicePlace workspace;
+  private @Nullable Cublas cublas;
+  private @Nullable String cublasProblem;
+  private long gemm;
   private boolean closed;
 
   GpuDriver(int index) {
@@ -295,6 +288,29 @@ final class GpuDriver implements Driver {
   }
 
   @Override
+  public long gemm() {
+    if (cublas == null && cublasProblem == null) {
+      cublasProblem = Cublas.problem();
+      try {
+        if (cublasProblem == null) {
+          DevicePlace memory = (DevicePlace) allocate(Cublas.WORKSPACE_BYTES);
+          workspace = memory;
+          cublas = new Cublas(stream, memory);
+          gemm = Library.callable(cublas, own);
+        }
+      } catch (BackendException e) {
+        cublasProblem = e.getMessage();
+      }
+    }
+    return gemm;
+  }
+
+  @Override
+  public String gemmNote() {
+    return gemm() != 0 ? Cublas.version() : "there is no cuBLAS: " + cublasProblem;
+  }
+
+  @Override
   public Mark mark() {
     Event event = new Event();
     check(
@@ -359,6 +375,13 @@ final class GpuDriver implements Driver {
     if (!closed) {
       enter();
       closed = true;
+      if (cublas != null) {
+        cublas.close();
+      }
+      if (workspace != null) {
+        free(workspace);
+      }
+      own.close();
       check(JCudaDriver.cuStreamDestroy(stream), "destroying its stream");
       check(JCudaDriver.cuDevicePrimaryCtxRelease(device), "releasing its context");
     }

@@ -17,9 +17,12 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +42,11 @@ final class Library {
   record Entry(
       int index, String op, String signature, String variant, int capability, int argsBytes) {}
 
+  private static final FunctionDescriptor GEMM = FunctionDescriptor.of(
+      JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG,
+      JAVA_LONG);
+
+  private final String folder;
   private final SymbolLookup symbols;
   private final MethodHandle moduleCount;
   private final MethodHandle moduleAt;
@@ -47,6 +55,7 @@ final class Library {
   private final MethodHandle open;
   private final MethodHandle close;
   private final MethodHandle overlap;
+  private final MethodHandle offerGemm;
   private final MethodHandle rejects;
   private final MethodHandle scratchBytes;
   private final MethodHandle enqueue;
@@ -55,6 +64,7 @@ final class Library {
 
   private Library(Path file) {
     symbols = SymbolLookup.libraryLookup(file, Arena.global());
+    folder = String.valueOf(file.toAbsolutePath().getParent());
     try {
       int version =
           (int) bind("fovea_abi_version", FunctionDescriptor.of(JAVA_INT)).invokeExact();
@@ -73,6 +83,7 @@ final class Library {
         "fovea_cuda_open", status(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT));
     close = bind("fovea_cuda_close", FunctionDescriptor.ofVoid(JAVA_LONG));
     overlap = bind("fovea_cuda_overlap", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_INT));
+    offerGemm = bind("fovea_cuda_offer_gemm", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG));
     rejects =
         bind("fovea_cuda_rejects", FunctionDescriptor.of(ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG));
     scratchBytes = bind(
@@ -95,10 +106,29 @@ final class Library {
 
   /** A function of this library. */
   MethodHandle bind(String name, FunctionDescriptor type) {
-    MemorySegment symbol = symbols
+    return Linker.nativeLinker().downcallHandle(symbol(name), type);
+  }
+
+  /** Where a function of this library is. */
+  long address(String name) {
+    return symbol(name).address();
+  }
+
+  private MemorySegment symbol(String name) {
+    return symbols
         .find(name)
         .orElseThrow(() -> new BackendException("the native library has no " + name));
-    return Linker.nativeLinker().downcallHandle(symbol, type);
+  }
+
+  /** The address at which native code can call it, as long as {@code life} is open. */
+  static long callable(Gemm gemm, Arena life) {
+    try {
+      MethodHandle method =
+          MethodHandles.lookup().findVirtual(Gemm.class, "multiply", GEMM.toMethodType());
+      return Linker.nativeLinker().upcallStub(method.bindTo(gemm), GEMM, life).address();
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /** A library once loaded, or why it cannot be. */
@@ -140,14 +170,30 @@ final class Library {
     return Emulated.LOADED.get();
   }
 
-  /** Whether this machine has NVIDIA's driver. */
-  static boolean driverIsThere() {
+  /** Whether this machine has a library, {@code libcuda.so.1} say, where the system looks for them. */
+  static boolean isThere(String name) {
     try {
-      SymbolLookup.libraryLookup("libcuda.so.1", Arena.global());
+      SymbolLookup.libraryLookup(name, Arena.global());
       return true;
     } catch (IllegalArgumentException e) {
       return false;
     }
+  }
+
+  /** Launchers and device code in a word, another one for each build that has others. */
+  String build() {
+    CRC32 sum = new CRC32();
+    sum.update(
+        folder.getBytes(StandardCharsets.UTF_8)); // the file's folder is named after its content
+    try {
+      int count = (int) moduleCount.invokeExact();
+      for (int i = 0; i < count; i++) {
+        sum.update(image(string((MemorySegment) moduleAt.invokeExact(i))));
+      }
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+    return Long.toHexString(sum.getValue());
   }
 
   List<Entry> kernels() {
@@ -233,6 +279,15 @@ final class Library {
   void overlap(long cuda, boolean allowed) {
     try {
       overlap.invokeExact(cuda, allowed ? 1 : 0);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** Lets the kernels called {@code cublas} run on a function that does what {@link Gemm} says. */
+  void offerGemm(long cuda, long gemm) {
+    try {
+      offerGemm.invokeExact(cuda, gemm);
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -40,7 +40,11 @@ class EmulatedDeviceTest {
   private static final int WIDTH = 40;
 
   private static CudaDevice open(boolean eager) {
-    return EmulatedBackend.open(DeviceOptions.DEFAULT, new Switches(!eager, true));
+    return EmulatedBackend.emulate(DeviceOptions.DEFAULT, switches(!eager, true));
+  }
+
+  private static Switches switches(boolean graphs, boolean overlap) {
+    return new Switches(graphs, overlap, Switches.Cublas.AUTO);
   }
 
   /** y = norm(x + x) + x, and a position that moves on with every run. */
@@ -67,7 +71,7 @@ class EmulatedDeviceTest {
   private static List<byte[]> series(Switches switches) {
     List<byte[]> results = new ArrayList<>();
     try (Arena arena = Arena.ofConfined();
-        CudaDevice device = EmulatedBackend.open(DeviceOptions.DEFAULT, switches)) {
+        CudaDevice device = EmulatedBackend.emulate(DeviceOptions.DEFAULT, switches)) {
       Buffer g = device.constant(TensorType.f32(Shape.of(Axis.D, WIDTH)), numbers(arena, WIDTH, 1));
       Buffer pos = device.allocate(new TensorType(DType.I32, Shape.of(Axis.R, 1)));
       Executable exe = device.compile(program(), Map.of("g", g, "pos", pos));
@@ -92,9 +96,9 @@ class EmulatedDeviceTest {
 
   @Test
   void capturedIsEagerBitForBitWithOverlapAndWithout() {
-    List<byte[]> captured = series(new Switches(true, true));
-    List<byte[]> eager = series(new Switches(false, true));
-    List<byte[]> apart = series(new Switches(true, false));
+    List<byte[]> captured = series(switches(true, true));
+    List<byte[]> eager = series(switches(false, true));
+    List<byte[]> apart = series(switches(true, false));
     for (int i = 0; i < eager.size(); i++) {
       assertArrayEquals(eager.get(i), captured.get(i), "run " + i);
       assertArrayEquals(apart.get(i), captured.get(i), "run " + i + " without overlap");

@@ -86,7 +86,8 @@ public final class NativeLibrary {
     }
   }
 
-  private static Path cacheFolder() {
+  /** Where this user keeps what can be made again; it may not be there yet. */
+  public static Path cacheFolder() {
     String given = System.getProperty("fovea.cache", System.getenv("XDG_CACHE_HOME"));
     Path base = given != null ? Path.of(given) : Path.of(System.getProperty("user.home"), ".cache");
     return base.resolve("fovea");

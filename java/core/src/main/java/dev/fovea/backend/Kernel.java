@@ -1,5 +1,7 @@
 package dev.fovea.backend;
 
+import org.jspecify.annotations.Nullable;
+
 /** One implementation of an op on one signature. Backends add what they need to launch it. */
 public interface Kernel {
   String op();
@@ -9,4 +11,9 @@ public interface Kernel {
 
   /** The idea, not an attempt's number: {@code avx512_vnni}. */
   String variant();
+
+  /** Why it was chosen and not another, for people; null where that goes without saying. */
+  default @Nullable String note() {
+    return null;
+  }
 }

@@ -88,6 +88,7 @@ public record Plan(Program program, List<Step> steps, Map<Value, Slice> places, 
       s.append(out.source() == null ? "arena" : out.source().name())
           .append('+')
           .append(out.offset())
+          .append(step.kernel().note() == null ? "" : " (" + step.kernel().note() + ")")
           .append('\n');
     }
     return s.toString();
