@@ -35,12 +35,12 @@ wrong=0
 say "$(date -u +%FT%TZ) $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null)"
 part doctor 60 "$fovea" doctor
 part check 200 "$fovea" check --backend cuda || wrong=1
-part words 60 "$fovea" ask "$bundle/samples/scene-01.png" --box 360,41,464,179 'What is this?' --backend cuda || wrong=1
+part words 60 "$fovea" ask "$bundle/samples/scene-01.png" --box 360,41,464,180 'What is this?' --backend cuda || wrong=1
 part ceilings 90 python3 "$here/ceilings.py"
 [ -d "$model" ] || part synth 90 "$fovea" synth llava-1.5-7b --quant q4_0 -o "$model"
 part bench 150 "$fovea" bench --backend cuda -m "$model" -p 64,320,640,2048 -n 128 -r 5 -o jsonl
 part batches 120 "$fovea" bench --backend cuda -m "$model" -p 0 -n 64 -d 700,2048 -npl 1,2,4,8,16,32,64 -r 3 --no-image -o jsonl
-part ask 60 "$fovea" ask -m "$model" "$bundle/samples/scene-01.png" --box 360,41,464,179 'What is this?' --backend cuda --json
+part ask 60 "$fovea" ask -m "$model" "$bundle/samples/scene-01.png" --box 360,41,464,180 'What is this?' --backend cuda --json
 part vision 120 python3 "$here/peers.py" --only vision
 part decode 150 python3 "$here/peers.py" --only decode
 part int4 120 python3 "$here/peers.py" --only int4

@@ -19,7 +19,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /** One answer: made on the model's thread, handed to the asker's thread token by token. */
@@ -39,6 +38,9 @@ final class Draft {
       Timings timings) {}
 
   private static final double MS = 1e-6;
+
+  /** Follows the last token, or stands alone after a failure. */
+  private static final Token END = new Token(-1, "", Double.NaN, List.of());
 
   private final Fovea fovea;
   private final List<Integer> ids;
@@ -66,17 +68,19 @@ final class Draft {
 
   /** Waits for the answer, passing its tokens on as they come. */
   Result write(Consumer<Token> onToken) {
-    FutureTask<Result> task = new FutureTask<>(this::compute);
+    FutureTask<Result> task =
+        new FutureTask<>(this::compute) {
+          @Override
+          protected void done() {
+            ready.add(END);
+          }
+        };
     fovea.submit(task);
     try {
-      while (true) {
-        Token t = ready.poll(20, TimeUnit.MILLISECONDS);
-        if (t != null) {
-          onToken.accept(t);
-        } else if (task.isDone() && ready.isEmpty()) {
-          return task.get();
-        }
+      for (Token t = ready.take(); !t.equals(END); t = ready.take()) {
+        onToken.accept(t);
       }
+      return task.get();
     } catch (InterruptedException e) {
       abandon(task);
       Thread.currentThread().interrupt();

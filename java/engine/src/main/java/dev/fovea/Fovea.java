@@ -211,6 +211,9 @@ public final class Fovea implements AutoCloseable {
     if (!work.offer(task)) {
       throw new BackendException(MOST_WAITING + " questions wait already");
     }
+    if (closed && work.remove(task)) { // the worker may have looked for the last time
+      throw new BackendException("the model is closed");
+    }
   }
 
   private void serve() {

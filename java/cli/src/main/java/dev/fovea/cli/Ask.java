@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
     description = {
       "Asks one question and streams the answer.",
       "",
-      "  ./fovea ask samples/scene-01.png --box 360,41,464,179 \"What is this?\"",
+      "  ./fovea ask samples/scene-01.png --box 360,41,464,180 \"What is this?\"",
       ""
     },
     customSynopsis = "fovea ask IMAGE [--box x1,y1,x2,y2 | --point x,y]... [FLAG]... QUESTION")

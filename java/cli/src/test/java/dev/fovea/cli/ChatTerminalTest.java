@@ -82,7 +82,7 @@ class ChatTerminalTest {
       Path picture = ROOT.resolve("samples/scene-01.png").toAbsolutePath();
       String shown = type(process, out, "/image " + picture);
       assertTrue(shown.contains("scene-01.png: 480x360"), shown);
-      type(process, out, "/box 360,41,464,179");
+      type(process, out, "/box 360,41,464,180");
       String first = type(process, out, "What is this?");
       assertTrue(Score.holds("rabbit", first), first);
       // The second turn is about the same picture, which is not shown again.
