@@ -4,15 +4,15 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.fovea.Sampling;
 import dev.fovea.error.ContextLengthException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One answer in the making: {@link #prefill} reads the prompt, then each {@link #next} gives a token. A call of {@code next} allocates
- * nothing, neither on the heap nor outside it.
+ * nothing, neither on the heap nor outside it. Several are advanced together by {@link Generator#advance}.
  */
 public final class Decoding implements AutoCloseable {
   /** Sees logits [V] of every position as they are computed. */
@@ -21,32 +21,34 @@ public final class Decoding implements AutoCloseable {
     void logits(int position, MemorySegment row);
   }
 
-  private static final MemorySegment NO_IMAGE = MemorySegment.NULL;
-
+  private final Generator generator;
   private final Runner runner;
-  private final PrefixCache cache;
   private final Prompt prompt;
   private final long[] keys;
   private final int[] ids;
-  private final Sequence sequence;
-  private final int cached;
+  private final int limit; // positions that the answer may come to stand at
+  private final @Nullable Decoding[] alone = {this};
+  private Sequence sequence = new Sequence();
+  private int slot = -1;
+  private int cached;
+  private Sampling sampling = Sampling.GREEDY;
   private boolean ahead;
-  private int
-      begun; // positions whose computing has begun; the host knows what stands at sequence.length()
-  // of them
+  private int begun; // positions whose computing has begun
   private int known; // positions of which the host knows what stands there, computed or not
-  private int last = -1; // the token at the last of those
+  private final int[] arrived = new int[2]; // tokens not taken yet, the first first
+  private int arrivals;
+  private int last = -1; // what arrived last, taken or not
   private @Nullable Tap tap;
   private boolean closed;
 
-  /**
-   * Begins with whatever of the prompt the cache holds already.
-   *
-   * @throws ContextLengthException if the prompt alone does not fit the context
-   */
-  Decoding(Runner runner, PrefixCache cache, Prompt prompt, Sampling sampling, int reserve) {
-    this.runner = runner;
-    this.cache = cache;
+  // Where the logits of the last position lie: set by the runner.
+  Runner.@Nullable Phase phase;
+  int row;
+
+  /** @throws ContextLengthException if the prompt alone does not fit the context */
+  Decoding(Generator generator, Prompt prompt, int most) {
+    this.generator = generator;
+    this.runner = generator.runner();
     this.prompt = prompt;
     int n = prompt.ids().size();
     int context = runner.sizes().context();
@@ -58,19 +60,64 @@ public final class Decoding implements AutoCloseable {
     }
     this.ids = prompt.ids().stream().mapToInt(Integer::intValue).toArray();
     this.keys = keys(ids, prompt.pictures());
-    this.sequence = cache.begin(keys, n);
-    this.cached = sequence.length();
-    sequence.reserve(Math.min(context, n + reserve) - cached, runner.pageSize());
-    this.begun = cached;
-    this.known = n;
-    this.ahead = runner.asynchronous();
-    runner.begin(ids, sampling);
+    this.limit = (int) Math.min(context, (long) n + most);
   }
 
-  /** Has every position's logits shown to {@code tap}; the runner must be made for as many logits as rows. */
+  /** Goes on from what the cache has of the prompt; every page up to the limit is there. */
+  void start(Sequence has, Sampling how) {
+    sequence = has;
+    sampling = how;
+    cached = has.length();
+    begun = cached;
+    known = ids.length;
+    ahead = runner.asynchronous();
+    slot = runner.open(this);
+  }
+
+  long[] keys() {
+    return keys;
+  }
+
+  /** How many leading positions of the prompt agree with {@code other}. */
+  int commonPrefix(long[] other) {
+    int m = Arrays.mismatch(keys, other);
+    return m < 0 ? keys.length : m;
+  }
+
+  int limit() {
+    return limit;
+  }
+
+  int slot() {
+    return slot;
+  }
+
+  int[] ids() {
+    return ids;
+  }
+
+  Sampling sampling() {
+    return sampling;
+  }
+
+  Sequence sequence() {
+    return sequence;
+  }
+
+  /** The position that the next step computes. */
+  int position() {
+    return begun;
+  }
+
+  /** Has every position's logits shown to {@code tap}; the runner must be made for as many logits as rows, and nothing else be open. */
   public void trace(Tap tap) {
     this.tap = tap;
     ahead(false);
+  }
+
+  @Nullable
+  Tap tap() {
+    return tap;
   }
 
   /**
@@ -79,6 +126,10 @@ public final class Decoding implements AutoCloseable {
    */
   public void ahead(boolean may) {
     this.ahead = may;
+  }
+
+  boolean ahead() {
+    return ahead;
   }
 
   /** Positions of the prompt that were in the cache. */
@@ -91,14 +142,19 @@ public final class Decoding implements AutoCloseable {
     return sequence.length();
   }
 
-  /** Whether another token fits the context. */
+  /** Positions of the prompt still to be computed. */
+  public int unread() {
+    return Math.max(0, ids.length - sequence.length());
+  }
+
+  /** Whether there is room for another token: in the context, and of those that were asked for. */
   public boolean hasRoom() {
-    return known < runner.sizes().context();
+    return known - arrivals < limit;
   }
 
   /** Logits [V] of the last position computed, valid until they are asked for again; see {@link #ahead}. */
   public MemorySegment logits() {
-    return runner.logits();
+    return runner.logits(this);
   }
 
   /**
@@ -107,42 +163,28 @@ public final class Decoding implements AutoCloseable {
    * @param stop asked between chunks; if it says yes, prefill ends early and returns false
    */
   public boolean prefill(BooleanSupplier stop) {
-    int width = runner.config().decoder().width();
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment staging = prompt.pictures().isEmpty()
-          ? NO_IMAGE
-          : arena.allocate(4L * width * runner.sizes().rows(), 64);
-      int[] local = new int[runner.sizes().rows()];
-      while (sequence.length() < ids.length) {
-        if (stop.getAsBoolean()) {
-          return false;
-        }
-        int from = sequence.length();
-        int n = Math.min(runner.sizes().rows(), ids.length - from);
-        int rows = 0;
-        for (int i = 0; i < n; i++) {
-          int id = ids[from + i];
-          if (id < 0) {
-            row(-1 - id, width, staging, rows);
-            id = -1 - rows++;
-          }
-          local[i] = id;
-        }
-        makeRoom(from + n);
-        MemorySegment image = rows == 0 ? NO_IMAGE : staging.asSlice(0, 4L * width * rows);
-        boolean all = from + n == ids.length;
-        runner.prompt(sequence, local, from, n, image, tap == null ? 1 : n, all);
-        show(from, n);
-        for (int i = 0; i < n; i++) {
-          sequence.add(keys[from + i]);
-        }
-        begun = from + n;
+    while (unread() > 0) {
+      if (stop.getAsBoolean()) {
+        return false;
       }
+      generator.read(List.of(this));
     }
     return true;
   }
 
-  private void row(int r, int width, MemorySegment to, int at) {
+  /** So many positions of the prompt were computed. */
+  void read(int n) {
+    int from = sequence.length();
+    for (int i = 0; i < n; i++) {
+      sequence.add(keys[from + i]);
+    }
+    begun = from + n;
+    show(from, n);
+  }
+
+  /** Copies row r of the prompt's pictures. */
+  void pictureRow(int r, MemorySegment to, int at) {
+    int width = runner.config().decoder().width();
     for (Features f : prompt.pictures()) {
       if (r < f.rows()) {
         MemorySegment.copy(
@@ -156,28 +198,55 @@ public final class Decoding implements AutoCloseable {
 
   /** The next token of the answer. There must be room for it. */
   public int next() {
-    if (begun < known) {
-      begin();
-    }
-    if (ahead && begun == known && known + 1 < runner.sizes().context()) {
-      begin();
-    }
-    last = runner.next();
-    known++;
-    if (begun == known) {
-      sequence.add(last);
-    }
-    return last;
+    generator.advance(alone, 1);
+    return take();
   }
 
-  /** Begins to compute the next position; what stands there is known to the device. */
-  private void begin() {
-    makeRoom(begun + 1);
-    runner.step(sequence);
-    show(begun, 1);
+  /** The first token that has arrived and was not taken; {@link Generator#advance} sees to it that there is one. */
+  public int take() {
+    if (arrivals == 0) {
+      throw new IllegalStateException("no token has arrived");
+    }
+    int first = arrived[0];
+    arrived[0] = arrived[1];
+    arrivals--;
+    return first;
+  }
+
+  /** Tokens that can be taken. */
+  int ready() {
+    return arrivals;
+  }
+
+  /** Tokens whose computing has begun and that have not arrived. */
+  int begunTokens() {
+    return begun - known + 1;
+  }
+
+  /** Whether a step whose token is not known yet has room and will be wanted. */
+  boolean goesOn() {
+    return begun + 1 < limit;
+  }
+
+  /** A step has begun. */
+  void begun() {
     begun++;
     if (begun == known) {
       sequence.add(last);
+    }
+    show(begun - 1, 1);
+  }
+
+  /** A token was chosen. */
+  void arrive(int token) {
+    if (closed) {
+      return;
+    }
+    arrived[arrivals++] = token;
+    last = token;
+    known++;
+    if (begun == known) {
+      sequence.add(token);
     }
   }
 
@@ -186,17 +255,10 @@ public final class Decoding implements AutoCloseable {
     Tap to = tap;
     if (to != null) {
       long bytes = 4L * runner.config().decoder().vocabulary();
-      MemorySegment rows = n == 1 ? runner.logits() : runner.logits(n);
+      MemorySegment rows = n == 1 ? runner.logits(this) : runner.logits();
       for (int i = 0; i < n; i++) {
         to.logits(from + i, rows.asSlice((i + 1) % n * bytes, bytes)); // the last position's first
       }
-    }
-  }
-
-  private void makeRoom(int positions) {
-    int need = (positions + runner.pageSize() - 1) / runner.pageSize();
-    while (sequence.pageCount() < need) {
-      sequence.addPage(cache.take(sequence));
     }
   }
 
@@ -223,7 +285,8 @@ public final class Decoding implements AutoCloseable {
   public void close() {
     if (!closed) {
       closed = true;
-      cache.keep(sequence);
+      runner.close(this);
+      generator.close(this, sequence);
     }
   }
 }

@@ -33,6 +33,10 @@ final class Sequence {
     pages[pageCount++] = page;
   }
 
+  int removePage() {
+    return pages[--pageCount];
+  }
+
   /** Makes room so that the next {@code positions} additions allocate nothing. */
   void reserve(int positions, int pageSize) {
     int need = length + positions;

@@ -43,7 +43,7 @@ public final class Steps implements AutoCloseable {
   Steps(Device device, Llava model, Map<String, Buffer> weights, Llava.Pool pool, int vocabulary) {
     this.sequences = pool.sequences();
     this.positions = pool.pagesPerSequence() * pool.pageSize();
-    Program traced = model.step(pool, vocabulary);
+    Program traced = model.step(pool.sequences(), pool, vocabulary);
     Map<String, Buffer> bound = new HashMap<>(weights);
     SplittableRandom random = new SplittableRandom(1);
     for (Value v : traced.sources(Value.Kind.STATE)) {
@@ -70,7 +70,7 @@ public final class Steps implements AutoCloseable {
         pages.setAtIndex(JAVA_INT, i, i);
       }
       program.write("seq", seq);
-      program.write("pages", pages);
+      Runner.bound(bound, "pages").upload(pages, 0);
       program.write("control", control);
     }
   }

@@ -17,6 +17,7 @@ import dev.fovea.golden.TinyModel;
 import dev.fovea.model.Llava;
 import dev.fovea.model.ModelConfig;
 import dev.fovea.model.ParameterSource;
+import dev.fovea.op.Sample;
 import dev.fovea.program.Plan;
 import dev.fovea.program.Program;
 import dev.fovea.program.Value;
@@ -26,6 +27,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -397,7 +399,7 @@ class RelationsTest {
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named(backend).open(new DeviceOptions(2, null))) {
       ParameterSource parameters = TinyModel.parameters(arena, DType.parse(type));
-      Program program = new Llava(CONFIG, parameters::dtype).step(POOL, VOCABULARY);
+      Program program = new Llava(CONFIG, parameters::dtype).step(2, POOL, VOCABULARY);
       try (Executable e = device.compile(program, bind(device, program, parameters))) {
         List<String> names =
             e.plan().steps().stream().map(s -> s.node().op().name()).toList();
@@ -425,7 +427,7 @@ class RelationsTest {
         Device device = Backend.named(backend).open(new DeviceOptions(2, null))) {
       ParameterSource parameters = TinyModel.parameters(arena, DType.Q4_0);
       Llava.Pool pool = new Llava.Pool(DType.Q8_0, 8, 32, 2, 4);
-      Program program = new Llava(CONFIG, parameters::dtype).step(pool, VOCABULARY);
+      Program program = new Llava(CONFIG, parameters::dtype).step(2, pool, VOCABULARY);
       try (Executable e = device.compile(program, bind(device, program, parameters))) {
         List<String> names =
             e.plan().steps().stream().map(s -> s.node().op().name()).toList();
@@ -480,6 +482,9 @@ class RelationsTest {
         bound.put(v.name(), device.allocate(v.type()));
       }
     }
+    try (Arena arena = Arena.ofConfined()) {
+      Runner.bound(bound, "pages").upload(arena.allocateFrom(JAVA_INT, 3, 1, 6, 0, 2, 7, 4, 5), 0);
+    }
     return bound;
   }
 
@@ -496,9 +501,15 @@ class RelationsTest {
     e.write("pos", arena.allocateFrom(JAVA_INT, pos));
     e.write("seq", arena.allocateFrom(JAVA_INT, seq));
     e.write("rows", arena.allocateFrom(JAVA_INT, rows));
-    e.write("pages", arena.allocateFrom(JAVA_INT, 3, 1, 6, 0, 2, 7, 4, 5));
-    e.write("after.pos", arena.allocateFrom(JAVA_INT, -1, -1)); // nothing is to be chosen
-    e.write("control", arena.allocateFrom(JAVA_FLOAT, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1));
+    int[] none = new int[n];
+    Arrays.fill(none, -1);
+    e.write("after.pos", arena.allocateFrom(JAVA_INT, none)); // nothing is to be chosen
+    MemorySegment control = arena.allocate(4L * Sample.CONTROLS * n, 4);
+    for (int i = 0; i < n; i++) {
+      control.setAtIndex(JAVA_FLOAT, (long) Sample.CONTROLS * i + 2, 1); // top-p
+      control.setAtIndex(JAVA_FLOAT, (long) Sample.CONTROLS * i + 4, 1); // penalty
+    }
+    e.write("control", control);
     e.run();
     MemorySegment logits = arena.allocate(4L * n * VOCABULARY, 4);
     e.read("logits", logits);

@@ -37,7 +37,6 @@ import dev.fovea.op.PutToken;
 import dev.fovea.op.Rope;
 import dev.fovea.op.Sample;
 import dev.fovea.op.TokenAt;
-import dev.fovea.op.View;
 import dev.fovea.program.Program;
 import dev.fovea.program.Trace;
 import dev.fovea.program.Value;
@@ -58,7 +57,14 @@ import java.util.function.Function;
  */
 public record Llava(ModelConfig config, Function<String, DType> dtypes) {
 
-  /** How big the pools of a decoder program are. */
+  /**
+   * How big the memory of the decoder programs is, which they share.
+   *
+   * @param pages pages of the cache
+   * @param pageSize positions of a page
+   * @param sequences most sequences at a time
+   * @param pagesPerSequence most pages of each
+   */
   public record Pool(DType kvType, int pages, int pageSize, int sequences, int pagesPerSequence) {}
 
   /** State {@code pixels} [C=3,Y,X], as {@link dev.fovea.model.image.Resampling#program} leaves it → output {@code features} [P,D]. */
@@ -72,13 +78,13 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
   }
 
   /**
-   * Reads prompts. Inputs {@code ids, pos, seq} [T], {@code image} [M=T,D], {@code rows} [R], {@code pages} [B,Mp]; {@code after.seq,
-   * after.pos} [B], {@code control} [B,5] and {@code seed} [B,2] say how the token after a sequence's last row is chosen, from the logits
-   * of the first B of {@code rows} (see {@link Sample}; a negative {@code after.pos} for none). State {@code k.i, v.i, tokens} → outputs
-   * {@code logits} [R,V] and {@code next} [B].
+   * Reads prompts, of one sequence or several. Inputs {@code ids, pos, seq} [T], {@code image} [M=T,D], {@code rows} [R]; {@code after.seq,
+   * after.pos} [R], {@code control} [R,5] and {@code seed} [R,2] say how the token after each of {@code rows} is chosen (see
+   * {@link Sample}; a negative {@code after.pos} for none). State {@code k.i, v.i, pages, tokens} → outputs {@code logits} [R,V] and
+   * {@code next} [R].
    *
    * @param rows most rows of one run
-   * @param logits most rows whose logits are wanted at once, at least one per sequence
+   * @param logits most rows whose logits are wanted at once
    * @param vocabulary ids below this may be chosen
    */
   public Program prompt(int rows, int logits, Pool pool, int vocabulary) {
@@ -93,27 +99,25 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
     Value y = decoder(p).apply(ids, image, take, caches(trace, pool, pos, seq)); // [R,V]
     trace.output("logits", y);
 
-    int n = pool.sequences();
-    Value afterSeq = trace.input("after.seq", TensorType.i32(Shape.of(B, n)));
-    Value afterPos = trace.input("after.pos", TensorType.i32(Shape.of(B, n)));
-    Value last = trace.apply(new View(Shape.of(B, n, V, d.vocabulary()), 0), y);
-    choose(last, tokens(trace, pool), afterSeq, afterPos, vocabulary);
+    Value afterSeq = trace.input("after.seq", TensorType.i32(Shape.of(R, logits)));
+    Value afterPos = trace.input("after.pos", TensorType.i32(Shape.of(R, logits)));
+    choose(y, tokens(trace, pool), afterSeq, afterPos, vocabulary);
     return trace.program();
   }
 
   /**
-   * Decodes: the next token of each sequence, from what is at its position to what is chosen after it, all on the device, so that running
-   * it again gives the token after that. Inputs {@code seq} [T], {@code pages} [B,Mp], {@code control} [T,5], {@code seed} [T,2]; state
-   * {@code k.i, v.i, tokens, pos} → outputs {@code logits} [T,V] and {@code next} [T].
+   * Decodes: the next token of each of some sequences, from what is at its position to what is chosen after it, all on the device, so that
+   * running it again gives the token after that. Inputs {@code seq} [T], {@code control} [T,5], {@code seed} [T,2]; state {@code k.i, v.i,
+   * pages, tokens} shared with other programs and {@code pos} [T] of its own → outputs {@code logits} [T,V] and {@code next} [T].
    *
+   * @param rows most sequences of one run
    * @param vocabulary ids below this may be chosen
    */
-  public Program step(Pool pool, int vocabulary) {
+  public Program step(int rows, Pool pool, int vocabulary) {
     Trace trace = new Trace("step");
     Parameters p = new Parameters(trace, dtypes);
-    int n = pool.sequences();
-    Value pos = trace.state("pos", TensorType.i32(Shape.of(T, n)));
-    Value seq = trace.input("seq", TensorType.i32(Shape.of(T, n)));
+    Value pos = trace.state("pos", TensorType.i32(Shape.of(T, rows)));
+    Value seq = trace.input("seq", TensorType.i32(Shape.of(T, rows)));
     Value tokens = tokens(trace, pool);
     Value ids = trace.apply(new TokenAt(), tokens, seq, pos); // [T]
     Value y = decoder(p).apply(ids, null, null, caches(trace, pool, pos, seq)); // [T,V]
@@ -129,7 +133,7 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
     return trace.state("tokens", TensorType.i32(Shape.of(B, pool.sequences(), MT, places)));
   }
 
-  /** logits [B,V] → the output {@code next} [B], noted among the tokens. */
+  /** logits [n,V] → the output {@code next} [n], noted among the tokens. */
   private static void choose(Value logits, Value tokens, Value seq, Value pos, int vocabulary) {
     Trace trace = logits.trace();
     Axis rows = logits.shape().axis(0);
@@ -143,7 +147,7 @@ public record Llava(ModelConfig config, Function<String, DType> dtypes) {
 
   private List<KvCache> caches(Trace trace, Pool pool, Value pos, Value seq) {
     DecoderConfig d = config.decoder();
-    Value pages = trace.input(
+    Value pages = trace.state(
         "pages", TensorType.i32(Shape.of(B, pool.sequences(), MP, pool.pagesPerSequence())));
     TensorType cache = new TensorType(
         pool.kvType(),
