@@ -14,14 +14,19 @@ import dev.fovea.model.text.Tokenizer;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/** One answer: made on the model's thread, handed to the asker's thread token by token. */
+/**
+ * One answer: asked for on one thread, made on the model's, and handed back token by token. The model's thread calls {@link #begin} until it
+ * says yes, then {@link #advance} after every token, and {@link #finish} or {@link #fail} once.
+ */
 final class Draft {
 
   /**
@@ -49,7 +54,15 @@ final class Draft {
   private final List<String> stops;
   private final Cancellation cancellation;
   private final BlockingQueue<Token> ready = new LinkedBlockingQueue<>();
+  private final CompletableFuture<Result> result = new CompletableFuture<>();
   private final long asked = System.nanoTime();
+
+  // The model's thread's own.
+  private @Nullable Prompt prompt;
+  private @Nullable Decoding decoding;
+  private @Nullable Writing writing;
+  private long imageTime;
+  private long promptTime;
 
   Draft(
       Fovea fovea,
@@ -66,68 +79,123 @@ final class Draft {
     this.cancellation = cancellation;
   }
 
-  /** Waits for the answer, passing its tokens on as they come. */
-  Result write(Consumer<Token> onToken) {
-    FutureTask<Result> task = new FutureTask<>(this::compute) {
-      @Override
-      protected void done() {
-        ready.add(END);
-      }
-    };
-    fovea.submit(task);
+  int priority() {
+    return generation.priority();
+  }
+
+  boolean isCancelled() {
+    return cancellation.isCancelled();
+  }
+
+  /** Nobody listens any more. */
+  void cancel() {
+    cancellation.cancel();
+  }
+
+  /** Waits for the answer, passing its tokens on as they come. It must have been submitted. */
+  Result await(Consumer<Token> onToken) {
     try {
       for (Token t = ready.take(); !t.equals(END); t = ready.take()) {
         onToken.accept(t);
       }
-      return task.get();
+      return result.join();
     } catch (InterruptedException e) {
-      abandon(task);
+      cancel();
       Thread.currentThread().interrupt();
       throw new CancelledException("the question");
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof RuntimeException r) {
-        throw r;
+    } catch (CompletionException e) {
+      switch (e.getCause()) {
+        case RuntimeException r -> throw r;
+        case Error error -> throw error;
+        case null, default -> throw new IllegalStateException(e.getCause());
       }
-      throw new IllegalStateException(e.getCause());
     } catch (RuntimeException | Error e) {
-      abandon(task);
+      cancel();
       throw e;
     }
   }
 
-  /** Nobody listens any more. */
-  private void abandon(FutureTask<Result> task) {
-    task.cancel(false);
-    cancellation.cancel();
+  /** Begins the answer, if there is room for it. */
+  boolean begin() {
+    Prompt p = prompt;
+    if (p == null) {
+      long start = System.nanoTime();
+      long encoded = fovea.pictures().encoded();
+      List<Features> seen = new ArrayList<>();
+      for (Picture picture : pictures) {
+        seen.add(fovea.pictures().look(picture));
+      }
+      imageTime = fovea.pictures().encoded() == encoded ? 0 : System.nanoTime() - start;
+      p = new Prompt(expand(seen), seen);
+      prompt = p;
+    }
+    Decoding d = fovea.generator().tryBegin(p, generation.sampling(), generation.maxTokens());
+    if (d == null) {
+      return false;
+    }
+    if (generation.logprobs() > 0) {
+      d.ahead(false);
+    }
+    decoding = d;
+    writing = new Writing(d);
+    promptTime = -System.nanoTime();
+    return true;
   }
 
-  private Result compute() {
-    List<Features> seen = new ArrayList<>();
-    long start = System.nanoTime();
-    for (Picture p : pictures) {
-      seen.add(fovea.pictures().look(p));
-    }
-    long imageTime = System.nanoTime() - start;
-    Prompt prompt = new Prompt(expand(seen), seen);
-    try (Decoding decoding =
-        fovea.generator().begin(prompt, generation.sampling(), generation.maxTokens())) {
-      if (generation.logprobs() > 0) {
-        decoding.ahead(false);
-      }
-      start = System.nanoTime();
-      boolean whole = decoding.prefill(cancellation::isCancelled);
-      long promptTime = System.nanoTime() - start;
-      Writing writing = new Writing(decoding);
-      FinishReason reason = whole ? writing.run() : FinishReason.CANCELLED;
-      int imageTokens = seen.stream().mapToInt(Features::rows).sum();
-      return new Result(
-          writing.text.toString(),
-          List.copyOf(writing.tokens),
-          List.copyOf(writing.kept),
+  /** Nanoseconds that its pictures took; 0 if all of them were known. */
+  long imageTime() {
+    return imageTime;
+  }
+
+  /** What computes it; it has begun. */
+  Decoding decoding() {
+    return Objects.requireNonNull(decoding);
+  }
+
+  /** A token more has arrived; says how the answer has ended with it, or null. */
+  @Nullable
+  FinishReason advance() {
+    return Objects.requireNonNull(writing).advance();
+  }
+
+  /** Gives the asker what there is, and the device back what it held. */
+  void finish(FinishReason reason) {
+    Writing w = writing;
+    Prompt p = prompt;
+    if (w == null || p == null || decoding == null) {
+      complete(new Result(
+          "",
+          List.of(),
+          List.of(),
           reason,
-          new Usage(prompt.ids().size(), imageTokens, decoding.cached(), writing.tokens.size()),
-          new Timings(imageTime * MS, promptTime * MS, writing.time * MS, writing.firstToken * MS));
+          new Usage(0, 0, 0, 0),
+          new Timings(imageTime * MS, 0, 0, 0)));
+      return;
     }
+    w.end();
+    int imageTokens = p.pictures().stream().mapToInt(Features::rows).sum();
+    Result r = new Result(
+        w.text.toString(),
+        List.copyOf(w.tokens),
+        List.copyOf(w.kept),
+        reason,
+        new Usage(p.ids().size(), imageTokens, decoding.cached(), w.tokens.size()),
+        new Timings(imageTime * MS, Math.max(0, promptTime) * MS, w.time * MS, w.firstToken * MS));
+    decoding.close();
+    complete(r);
+  }
+
+  void fail(Throwable why) {
+    if (decoding != null) {
+      decoding.close();
+    }
+    result.completeExceptionally(why);
+    ready.add(END);
+  }
+
+  private void complete(Result r) {
+    result.complete(r);
+    ready.add(END);
   }
 
   /** Picture places become as many positions as the picture has rows. */
@@ -165,6 +233,8 @@ final class Draft {
     private final List<Token> tokens = new ArrayList<>();
     private final List<Integer> kept = new ArrayList<>();
     private int shown;
+    private boolean stopped;
+    private long began;
     private long time;
     private long firstToken;
 
@@ -172,41 +242,38 @@ final class Draft {
       this.decoding = decoding;
     }
 
-    FinishReason run() {
-      long start = System.nanoTime();
-      FinishReason reason = FinishReason.LENGTH;
-      boolean stopped = false;
-      while (tokens.size() < generation.maxTokens() && decoding.hasRoom()) {
-        if (cancellation.isCancelled()) {
-          reason = FinishReason.CANCELLED;
-          break;
-        }
-        int id = decoding.next();
-        if (tokens.isEmpty()) {
-          firstToken = System.nanoTime() - asked;
-        }
-        if (id == tokenizer.eos() && !generation.ignoreEos()) {
-          reason = FinishReason.STOP;
-          break;
-        }
-        kept.add(id);
-        text.append(detokenizer.append(id));
-        if (cutAtStop()) {
-          reason = FinishReason.STOP;
-          stopped = true;
-        }
-        emit(id, stopped ? text.length() : safeEnd());
-        if (stopped) {
-          break;
-        }
+    @Nullable
+    FinishReason advance() {
+      long now = System.nanoTime();
+      if (tokens.isEmpty() && kept.isEmpty()) {
+        promptTime += now;
+        firstToken = now - asked;
+        began = now;
       }
-      time = System.nanoTime() - start;
+      int id = decoding.take();
+      time = now - began;
+      if (id == tokenizer.eos() && !generation.ignoreEos()) {
+        return FinishReason.STOP;
+      }
+      kept.add(id);
+      text.append(detokenizer.append(id));
+      stopped = cutAtStop();
+      emit(id, stopped ? text.length() : safeEnd());
+      if (stopped) {
+        return FinishReason.STOP;
+      }
+      return tokens.size() == generation.maxTokens() || !decoding.hasRoom()
+          ? FinishReason.LENGTH
+          : null;
+    }
+
+    /** The rest of the text. */
+    void end() {
       if (!stopped) {
         text.append(detokenizer.finish());
         cutAtStop();
         flush();
       }
-      return reason;
     }
 
     private boolean cutAtStop() {

@@ -15,12 +15,9 @@ import dev.fovea.model.text.Tokenizer;
 import dev.fovea.tensor.DType;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.TimeUnit;
 
 /**
  * An open model.
@@ -33,11 +30,10 @@ import java.util.concurrent.TimeUnit;
  * }
  * }</pre>
  *
- * <p>Any thread may open sessions and ask; one thread of the model's own does all computing, one answer at a time, and questions wait for it
- * in a bounded queue. The thread is a daemon: a program that ends its main thread ends.
+ * <p>Any thread may open sessions and ask; one thread of the model's own does all computing, for as many questions at once as the options say,
+ * and others wait for their turn in a bounded queue. The thread is a daemon: a program that ends its main thread ends.
  */
 public final class Fovea implements AutoCloseable {
-  private static final int MOST_WAITING = 256;
   private static final int MOST_CONTEXT = 4096;
   private static final int PAGE = 32;
   private static final int PROMPT_ROWS = 512;
@@ -48,7 +44,7 @@ public final class Fovea implements AutoCloseable {
   private final Generator generator;
   private final Pictures pictures;
   private final int context;
-  private final BlockingQueue<Runnable> work = new ArrayBlockingQueue<>(MOST_WAITING);
+  private final Scheduler scheduler;
   private final Thread worker;
   private volatile boolean closed;
 
@@ -69,20 +65,40 @@ public final class Fovea implements AutoCloseable {
           d.headWidth());
     }
     int pagesPerSequence = (context + PAGE - 1) / PAGE;
-    // Room for one full conversation and for as much again that others may share; memory is taken
-    // when it is first written.
     Runner.Sizes sizes = new Runner.Sizes(
         context,
-        2 * pagesPerSequence,
+        pages(pagesPerSequence, kvType),
         PAGE,
         kvType,
         Math.min(PROMPT_ROWS, context),
         1,
-        model.textVocabulary());
+        model.textVocabulary(),
+        options.sequences());
     this.generator = new Generator(device, model.config(), model.parameters(), sizes);
     this.pictures = new Pictures(generator.runner(), model.description().preprocessing());
-    this.worker =
-        Thread.ofPlatform().daemon().name("fovea-" + model.path().getFileName()).start(this::serve);
+    this.scheduler = new Scheduler(generator, options.queue());
+    this.worker = Thread.ofPlatform()
+        .daemon()
+        .name("fovea-" + model.path().getFileName())
+        .start(scheduler::serve);
+  }
+
+  /** Of the key-value cache: room for one full conversation at least, for two if the options leave it open. Memory is taken when it is first written. */
+  private int pages(int pagesPerSequence, DType kvType) {
+    if (options.cacheBytes() == 0) {
+      return 2 * pagesPerSequence;
+    }
+    DecoderConfig d = model.config().decoder();
+    long page = 2L * d.layers() * kvType.bytes((long) d.keyHeads() * PAGE * d.headWidth());
+    long pages = options.cacheBytes() / page;
+    if (pages < pagesPerSequence) {
+      throw InputException.mismatch(
+          "cache bytes",
+          "at least " + pagesPerSequence * page + ", for one conversation of " + context
+              + " positions",
+          options.cacheBytes());
+    }
+    return (int) Math.min(pages, Integer.MAX_VALUE);
   }
 
   /** Opens a model with {@link FoveaOptions#DEFAULT}. */
@@ -180,7 +196,8 @@ public final class Fovea implements AutoCloseable {
   /**
    * Runs something on the model's thread and waits for it: how benchmarks reach the runner.
    *
-   * @throws BackendException if the model is closed or too many questions wait already
+   * @throws BackendException if the model is closed
+   * @throws dev.fovea.error.QueueFullException if too many questions wait already
    */
   public <T> T compute(java.util.function.Function<Generator, T> job) {
     return onWorker(() -> job.apply(generator));
@@ -188,7 +205,7 @@ public final class Fovea implements AutoCloseable {
 
   <T> T onWorker(Callable<T> job) {
     FutureTask<T> task = new FutureTask<>(job);
-    submit(task);
+    scheduler.run(task);
     try {
       return task.get();
     } catch (InterruptedException e) {
@@ -204,29 +221,18 @@ public final class Fovea implements AutoCloseable {
     }
   }
 
-  void submit(Runnable task) {
-    if (closed) {
-      throw new BackendException("the model is closed");
-    }
-    if (!work.offer(task)) {
-      throw new BackendException(MOST_WAITING + " questions wait already");
-    }
-    if (closed && work.remove(task)) { // the worker may have looked for the last time
-      throw new BackendException("the model is closed");
-    }
+  /**
+   * Has a draft answered.
+   *
+   * @throws dev.fovea.error.QueueFullException if too many wait already
+   */
+  void submit(Draft draft) {
+    scheduler.submit(draft);
   }
 
-  private void serve() {
-    while (!closed || !work.isEmpty()) {
-      try {
-        Runnable task = work.poll(1, TimeUnit.SECONDS);
-        if (task != null) {
-          task.run();
-        }
-      } catch (InterruptedException e) {
-        // close() woke us up; what is queued still runs
-      }
-    }
+  /** How busy the model is now. */
+  public Load load() {
+    return scheduler.load();
   }
 
   /** Finishes what is queued, then gives everything back. */
@@ -239,7 +245,7 @@ public final class Fovea implements AutoCloseable {
       throw new InputException("a model cannot be closed from its own thread");
     }
     closed = true;
-    worker.interrupt();
+    scheduler.close();
     boolean interrupted = false;
     while (worker.isAlive()) {
       try {
@@ -252,7 +258,6 @@ public final class Fovea implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     generator.close();
-    pictures.close();
     device.close();
     model.close();
   }

@@ -1,5 +1,6 @@
 package dev.fovea;
 
+import dev.fovea.engine.Runner;
 import dev.fovea.error.InputException;
 import dev.fovea.model.image.ImageMode;
 import dev.fovea.tensor.DType;
@@ -20,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * @param context positions of one conversation; 0 for what the model was trained for, at most 4096
  * @param kvType element type of the key-value cache, F32, F16 or Q8_0 (half of F16, for heads of whole blocks of 32); null for F32 where the
  *     weights are F32, else F16
+ * @param sequences most questions answered at once, 1 to 64
+ * @param queue most questions that wait for their turn
+ * @param cacheBytes memory of the key-value cache, in which at least one conversation fits; 0 for two full conversations
  * @param vision folder of a separate CLIP tower, for original LLaVA checkpoints that do not hold it; null if there is none
  * @param mmproj vision and projector file of a GGUF pair; null to look beside the model file
  * @param template name of a conversation template; null for the model's own
@@ -33,6 +37,9 @@ public record FoveaOptions(
     @Nullable String tier,
     int context,
     @Nullable DType kvType,
+    int sequences,
+    int queue,
+    long cacheBytes,
     @Nullable Path vision,
     @Nullable Path mmproj,
     @Nullable String template,
@@ -43,11 +50,20 @@ public record FoveaOptions(
   private static final List<DType> KV_TYPES = List.of(DType.F16, DType.Q8_0, DType.F32);
 
   public static final FoveaOptions DEFAULT =
-      new FoveaOptions("auto", 0, null, 0, null, null, null, null, null, null, false);
+      new FoveaOptions("auto", 0, null, 0, null, 8, 256, 0, null, null, null, null, null, false);
 
   public FoveaOptions {
     if (context < 0 || context > 1 << 20) {
       throw InputException.mismatch("context", "0 (the model's) to " + (1 << 20), context);
+    }
+    if (sequences < 1 || sequences > Runner.MOST_SEQUENCES) {
+      throw InputException.mismatch("sequences", "1 to " + Runner.MOST_SEQUENCES, sequences);
+    }
+    if (queue < 1) {
+      throw InputException.mismatch("queue", "1 or more", queue);
+    }
+    if (cacheBytes < 0) {
+      throw InputException.mismatch("cache bytes", "0 (two conversations) or more", cacheBytes);
     }
     if (kvType != null && !KV_TYPES.contains(kvType)) {
       throw InputException.mismatch("key-value cache type", "f16, q8_0 or f32", kvType.label());
@@ -71,6 +87,9 @@ public record FoveaOptions(
     private @Nullable String tier;
     private int context;
     private @Nullable DType kvType;
+    private int sequences;
+    private int queue;
+    private long cacheBytes;
     private @Nullable Path vision;
     private @Nullable Path mmproj;
     private @Nullable String template;
@@ -84,6 +103,9 @@ public record FoveaOptions(
       tier = from.tier;
       context = from.context;
       kvType = from.kvType;
+      sequences = from.sequences;
+      queue = from.queue;
+      cacheBytes = from.cacheBytes;
       vision = from.vision;
       mmproj = from.mmproj;
       template = from.template;
@@ -114,6 +136,21 @@ public record FoveaOptions(
 
     public Builder kvType(@Nullable DType kvType) {
       this.kvType = kvType;
+      return this;
+    }
+
+    public Builder sequences(int sequences) {
+      this.sequences = sequences;
+      return this;
+    }
+
+    public Builder queue(int queue) {
+      this.queue = queue;
+      return this;
+    }
+
+    public Builder cacheBytes(long cacheBytes) {
+      this.cacheBytes = cacheBytes;
       return this;
     }
 
@@ -154,7 +191,19 @@ public record FoveaOptions(
      */
     public FoveaOptions build() {
       return new FoveaOptions(
-          backend, threads, tier, context, kvType, vision, mmproj, template, regions, imageMode,
+          backend,
+          threads,
+          tier,
+          context,
+          kvType,
+          sequences,
+          queue,
+          cacheBytes,
+          vision,
+          mmproj,
+          template,
+          regions,
+          imageMode,
           exif);
     }
   }

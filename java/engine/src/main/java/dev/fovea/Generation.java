@@ -11,12 +11,18 @@ import java.util.List;
  * @param stop strings that end the answer; they are not part of it
  * @param logprobs how many of the most likely tokens to report with each token; 0 reports none
  * @param ignoreEos go on after the end-of-sequence token, for benchmarks
+ * @param priority of those who wait the highest is next; of equals the first
  */
 public record Generation(
-    int maxTokens, Sampling sampling, List<String> stop, int logprobs, boolean ignoreEos) {
+    int maxTokens,
+    Sampling sampling,
+    List<String> stop,
+    int logprobs,
+    boolean ignoreEos,
+    int priority) {
   /** Greedy, up to 512 tokens. */
   public static final Generation DEFAULT =
-      new Generation(512, Sampling.GREEDY, List.of(), 0, false);
+      new Generation(512, Sampling.GREEDY, List.of(), 0, false, 0);
 
   public Generation {
     stop = List.copyOf(stop);
@@ -32,22 +38,26 @@ public record Generation(
   }
 
   public Generation withMaxTokens(int most) {
-    return new Generation(most, sampling, stop, logprobs, ignoreEos);
+    return new Generation(most, sampling, stop, logprobs, ignoreEos, priority);
   }
 
   public Generation withSampling(Sampling how) {
-    return new Generation(maxTokens, how, stop, logprobs, ignoreEos);
+    return new Generation(maxTokens, how, stop, logprobs, ignoreEos, priority);
   }
 
   public Generation withStop(List<String> strings) {
-    return new Generation(maxTokens, sampling, strings, logprobs, ignoreEos);
+    return new Generation(maxTokens, sampling, strings, logprobs, ignoreEos, priority);
   }
 
   public Generation withLogprobs(int top) {
-    return new Generation(maxTokens, sampling, stop, top, ignoreEos);
+    return new Generation(maxTokens, sampling, stop, top, ignoreEos, priority);
   }
 
   public Generation withIgnoreEos(boolean ignore) {
-    return new Generation(maxTokens, sampling, stop, logprobs, ignore);
+    return new Generation(maxTokens, sampling, stop, logprobs, ignore, priority);
+  }
+
+  public Generation withPriority(int order) {
+    return new Generation(maxTokens, sampling, stop, logprobs, ignoreEos, order);
   }
 }

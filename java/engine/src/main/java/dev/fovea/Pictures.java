@@ -16,40 +16,44 @@ import java.util.Map;
  * Features of the pictures seen last, so that a picture is encoded once however many questions are asked about it. Found again by its
  * pixels, not by its name.
  */
-final class Pictures implements AutoCloseable {
+final class Pictures {
   private static final int MOST = 32;
   private static final long OFFSET = 0xcbf29ce484222325L;
 
-  private record Kept(Features features, Arena arena) {}
-
   private final Runner runner;
   private final Preprocessing preprocessing;
-  private final Map<Long, Kept> kept = new LinkedHashMap<>(16, 0.75f, true);
+  private final Map<Long, Features> kept = new LinkedHashMap<>(16, 0.75f, true);
+
+  private long encoded;
 
   Pictures(Runner runner, Preprocessing preprocessing) {
     this.runner = runner;
     this.preprocessing = preprocessing;
   }
 
-  /** Features of a picture, valid until {@code MOST} others were asked for; encodes it if it is new. */
+  /** Features of a picture; encodes it if it is new. Their memory is given back when nobody has them any more. */
   Features look(Picture picture) {
     long hash = hash(picture);
-    Kept known = kept.get(hash);
+    Features known = kept.get(hash);
     if (known != null) {
-      return known.features();
+      return known;
     }
     int rows = runner.config().vision().features();
-    Arena own = Arena.ofShared();
-    MemorySegment data = own.allocate(4L * rows * runner.config().decoder().width(), 64);
+    MemorySegment data =
+        Arena.ofAuto().allocate(4L * rows * runner.config().decoder().width(), 64);
     runner.encode(preprocessing.resampling(picture), data);
+    encoded++;
     Features features = new Features(rows, data, hash);
-    kept.put(hash, new Kept(features, own));
+    kept.put(hash, features);
     if (kept.size() > MOST) {
-      var oldest = kept.entrySet().iterator().next();
-      oldest.getValue().arena().close();
-      kept.remove(oldest.getKey());
+      kept.remove(kept.keySet().iterator().next());
     }
     return features;
+  }
+
+  /** Pictures encoded so far. */
+  long encoded() {
+    return encoded;
   }
 
   /**
@@ -84,10 +88,5 @@ final class Pictures implements AutoCloseable {
     long x = (h ^ (h >>> 30)) * 0xBF58476D1CE4E5B9L;
     x = (x ^ (x >>> 27)) * 0x94D049BB133111EBL;
     return x ^ (x >>> 31);
-  }
-
-  @Override
-  public void close() {
-    kept.values().forEach(k -> k.arena().close());
   }
 }

@@ -2,6 +2,7 @@ package dev.fovea;
 
 import dev.fovea.error.ContextLengthException;
 import dev.fovea.error.InputException;
+import dev.fovea.error.QueueFullException;
 import dev.fovea.model.checkpoint.LoadedModel;
 import dev.fovea.model.image.ImageMode;
 import dev.fovea.model.image.Picture;
@@ -10,6 +11,7 @@ import dev.fovea.model.prompt.AnswerRegions;
 import dev.fovea.model.prompt.ImageFrame;
 import dev.fovea.model.prompt.PromptEncoder;
 import dev.fovea.model.prompt.PromptIds;
+import dev.fovea.model.prompt.Region;
 import dev.fovea.model.prompt.RegionPreset;
 import dev.fovea.model.prompt.Segment;
 import dev.fovea.model.prompt.Template;
@@ -66,12 +68,68 @@ public final class Session implements AutoCloseable {
     }
     Draft draft =
         new Draft(fovea, prompt, all, generation, stops(question, generation), cancellation);
-    Draft.Result result = draft.write(onToken);
+    fovea.submit(draft);
+    Draft.Result result = draft.await(onToken);
     ids.clear();
     ids.addAll(prompt);
     ids.addAll(result.kept());
     pictures.clear();
     pictures.addAll(all);
+    return answer(prompt, result, all, warnings);
+  }
+
+  /**
+   * Asks the same about each of several regions of the last picture, all at once: what the prompts have in common, the picture above all, is
+   * computed once, and the answers are written together. Each is an answer of its own; the conversation stays as it was.
+   *
+   * @return an answer for each region, in their order
+   * @throws InputException if a region lies outside of what the model sees, or there is no picture
+   * @throws QueueFullException if too many questions wait already; then none of these is answered
+   */
+  public synchronized List<Answer> askEach(
+      List<? extends Region> regions, Question question, Generation generation) {
+    return askEach(regions, question, generation, new Cancellation());
+  }
+
+  /** As {@link #askEach(List, Question, Generation)}, to be cancelled from elsewhere. */
+  public synchronized List<Answer> askEach(
+      List<? extends Region> regions,
+      Question question,
+      Generation generation,
+      Cancellation cancellation) {
+    List<Picture> all = new ArrayList<>(pictures);
+    all.addAll(question.pictures());
+    List<List<Integer>> prompts = new ArrayList<>();
+    List<List<String>> warnings = new ArrayList<>();
+    List<Draft> drafts = new ArrayList<>();
+    for (Region region : regions) {
+      List<String> about = new ArrayList<>();
+      Question one = question.region(region);
+      List<Integer> prompt = new ArrayList<>(ids);
+      for (int id : encode(one, all, about).ids()) {
+        prompt.add(id);
+      }
+      prompts.add(prompt);
+      warnings.add(about);
+      drafts.add(
+          new Draft(fovea, prompt, all, generation, stops(question, generation), cancellation));
+    }
+    List<Answer> answers = new ArrayList<>();
+    try {
+      drafts.forEach(fovea::submit);
+      for (int i = 0; i < drafts.size(); i++) {
+        Draft.Result result = drafts.get(i).await(t -> {});
+        answers.add(answer(prompts.get(i), result, all, warnings.get(i)));
+      }
+    } catch (RuntimeException | Error e) {
+      drafts.forEach(Draft::cancel);
+      throw e;
+    }
+    return answers;
+  }
+
+  private Answer answer(
+      List<Integer> prompt, Draft.Result result, List<Picture> all, List<String> warnings) {
     return new Answer(
         result.text(),
         result.tokens(),
@@ -79,7 +137,7 @@ public final class Session implements AutoCloseable {
         result.reason(),
         result.usage(),
         result.timings(),
-        named(result.text()),
+        named(result.text(), all),
         warnings,
         fovea.backend());
   }
@@ -127,12 +185,12 @@ public final class Session implements AutoCloseable {
     return stops;
   }
 
-  private List<Answer.NamedRegion> named(String text) {
-    if (pictures.isEmpty()) {
+  private List<Answer.NamedRegion> named(String text, List<Picture> all) {
+    if (all.isEmpty()) {
       return List.of();
     }
     List<Answer.NamedRegion> regions = new ArrayList<>();
-    for (AnswerRegions.Found f : AnswerRegions.parse(text, preset, frame(pictures.getLast()))) {
+    for (AnswerRegions.Found f : AnswerRegions.parse(text, preset, frame(all.getLast()))) {
       regions.add(new Answer.NamedRegion(f.region(), f.start(), f.end()));
     }
     return regions;

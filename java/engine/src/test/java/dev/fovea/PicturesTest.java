@@ -56,9 +56,9 @@ class PicturesTest {
         new Runner.Sizes(16, 4, 4, DType.F32, 4, 1, config.decoder().vocabulary());
     try (Arena arena = Arena.ofShared();
         Device device = Backend.named("cpu").open(new DeviceOptions(1, null));
-        Runner runner = new Runner(device, config, TinyModel.parameters(arena, DType.F32), sizes);
-        Pictures pictures = new Pictures(
-            runner, Preprocessing.clip(ImageMode.PAD, config.vision().imageSize()))) {
+        Runner runner = new Runner(device, config, TinyModel.parameters(arena, DType.F32), sizes)) {
+      Pictures pictures =
+          new Pictures(runner, Preprocessing.clip(ImageMode.PAD, config.vision().imageSize()));
       Features first = pictures.look(new Picture(WIDTH, HEIGHT, noise()));
       assertSame(first, pictures.look(new Picture(WIDTH, HEIGHT, noise())));
       byte[] other = noise();

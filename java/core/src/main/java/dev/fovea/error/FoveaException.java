@@ -9,7 +9,8 @@ public abstract sealed class FoveaException extends RuntimeException
         InputException,
         BackendException,
         ContextLengthException,
-        CancelledException {
+        CancelledException,
+        QueueFullException {
 
   FoveaException(String message) {
     super(message);
