@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Checks kernels against their op's definition. For each case, kernel and arrangement of memory:
@@ -154,7 +155,7 @@ public final class Harness {
     return new Outcome.Passed(share);
   }
 
-  private static void live(Executable exe, CaseData data) {
+  static void live(Executable exe, CaseData data) {
     if (data.source.live() == Integer.MAX_VALUE) {
       return;
     }
@@ -170,6 +171,17 @@ public final class Harness {
     exe.poke(0, before);
     exe.run();
     exe.peek(0, after);
+  }
+
+  /** What does not hold of an arena after a run; null if all does. */
+  static @Nullable String problem(
+      CaseData data, Arrangement arrangement, MemorySegment before, MemorySegment after) {
+    try {
+      verify(data, arrangement, before, after);
+      return null;
+    } catch (Broken e) {
+      return e.getMessage();
+    }
   }
 
   /** The largest share of the bound that any element uses. */
