@@ -1,4 +1,4 @@
-# libfovea_cpu: every op's file is compiled once per instruction-set tier, with names that end in the tier.
+# libfovea_cpu: every op's file, and the probe of peak.cpp, is compiled once per instruction-set tier, with names that end in the tier.
 set(OPS
     add advance attention concat_rows embed gelu kv_append layer_norm linear paged_attention patchify put_token quick_gelu
     resize rms_norm rope sample silu_mul take_rows token_at)
@@ -18,7 +18,7 @@ set(FLAGS_avx512_bf16 ${FLAGS_avx512} -mavx512bf16)
 add_library(fovea_cpu SHARED src/cpu/pool.cpp src/cpu/table.cpp)
 foreach(TIER ${TIERS})
   set(SOURCES)
-  foreach(OP ${OPS})
+  foreach(OP ${OPS} peak)
     list(APPEND SOURCES src/cpu/${OP}.cpp)
   endforeach()
   add_library(fovea_cpu_${TIER} OBJECT ${SOURCES})

@@ -99,6 +99,14 @@ int main(void) {
     CHECK(fovea_cpu_run(cpu, NULL, 1, NULL, 0, NULL) == FOVEA_E_ARGUMENT);
     CHECK(fovea_cpu_run(cpu, NULL, 0, NULL, 0, NULL) == FOVEA_OK);
     CHECK(fovea_cpu_read(cpu, x, sizeof x) != 0);
+    for (tier = 0; tier <= fovea_cpu_best_tier(); tier++) {
+      CHECK(fovea_cpu_peak(cpu, tier, FOVEA_Q8_0, 10) > 0);
+      CHECK(fovea_cpu_peak(cpu, tier, FOVEA_BF16, 10) > 0);
+    }
+    CHECK(fovea_cpu_peak(cpu, fovea_cpu_best_tier() + 1, FOVEA_BF16, 10) == 0);
+    CHECK(fovea_cpu_peak(cpu, 0, FOVEA_F32, 10) == 0);
+    CHECK(fovea_cpu_peak(cpu, 0, FOVEA_BF16, 0) == 0);
+    CHECK(fovea_cpu_peak(NULL, 0, FOVEA_BF16, 10) == 0);
     fovea_cpu_close(cpu);
   }
   {

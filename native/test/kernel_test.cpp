@@ -553,6 +553,36 @@ void normed(int32_t kernel, const Line &k, int32_t rows, int32_t width, int32_t 
     }
   }
   check(kernel, c);
+
+  // Every row alone has the bits it has among the others, and writes them into the caches.
+  int32_t step = ALONE ? std::max(1, (rows - 1) / (ALONE - 1)) : 1;
+  for (int32_t t = 0; t < rows; t += step) {
+    Buffer row(FOVEA_F32, {1, width}), its_pos(FOVEA_I32, {1}), its_seq(FOVEA_I32, {1}),
+        its_keys(cached, keys.dims), its_values(cached, values.dims), out(FOVEA_F32, {1, outs});
+    memcpy(row.data(), x.f32() + int64_t{t} * width, row.bytes());
+    its_pos.i32()[0] = pos.i32()[t];
+    its_seq.i32()[0] = seq.i32()[t];
+    Call alone = c;
+    alone.tensors.front() = &row;
+    alone.tensors.back() = &out;
+    if (qkv) {
+      out.dims = {1, heads, head};
+      alone.tensors[5] = &its_keys;
+      alone.tensors[6] = &its_values;
+      alone.tensors[7] = &its_pos;
+      alone.tensors[8] = &its_seq;
+    }
+    if (execute(kernel, alone, 1) != FOVEA_OK) return fail("a row alone failed");
+    if (memcmp(out.data(), y.data() + static_cast<size_t>(t) * out.bytes(), out.bytes()) != 0)
+      return fail("row " + std::to_string(t) + " alone has other bits");
+    if (!qkv) continue;
+    size_t bytes = keys.bytes() / static_cast<size_t>(7 * places);
+    int32_t page = PAGES[seq.i32()[t] * 3 + pos.i32()[t] / places];
+    size_t at = static_cast<size_t>(page * places + pos.i32()[t] % places) * bytes;
+    if (memcmp(its_keys.data() + at, keys.data() + at, bytes) != 0 ||
+        memcmp(its_values.data() + at, values.data() + at, bytes) != 0)
+      return fail("row " + std::to_string(t) + " alone has other bits in the cache");
+  }
   if (!qkv) return;
   // check() has run it: the caches hold what the last run wrote.
   const Buffer *caches[] = {&keys, &values};

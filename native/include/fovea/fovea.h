@@ -276,6 +276,13 @@ int32_t fovea_cpu_run(fovea_cpu *cpu, const fovea_cpu_step *steps, int32_t count
 /* Reads [data, data+bytes) on all threads and returns a checksum: the machine's read-bandwidth ceiling when timed. */
 uint64_t fovea_cpu_read(fovea_cpu *cpu, const void *data, int64_t bytes);
 
+/*
+ * Multiplies and adds on registers, `rounds` rounds on every thread, with the best instruction of a tier for a type:
+ * FOVEA_Q8_0 for 8-bit whole numbers, FOVEA_BF16. Returns the operations done (a multiply-add is two): the machine's
+ * arithmetic ceiling when timed. 0 if the tier is not this machine's, or the type another.
+ */
+int64_t fovea_cpu_peak(fovea_cpu *cpu, int32_t tier, int32_t dtype, int64_t rounds);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,14 @@ struct KernelList {
   int count;
 };
 
+// What a tier can do on registers alone: loops of so many rounds, and the operations of a round.
+struct Peak {
+  void (*int8)(int64_t rounds);
+  int64_t int8_operations;
+  void (*bf16)(int64_t rounds);
+  int64_t bf16_operations;
+};
+
 }  // namespace fovea
 
 #define FOVEA_JOIN2(a, b) a##__##b

@@ -45,6 +45,14 @@ namespace fovea {
 
 FOVEA_OPS(DECLARE)
 
+#if defined(FOVEA_X86)
+extern const Peak peak__scalar, peak__avx2, peak__avx512, peak__avx512_bf16;
+static const Peak *const PEAKS[] = {&peak__scalar, &peak__avx2, &peak__avx512, &peak__avx512_bf16};
+#else
+extern const Peak peak__scalar;
+static const Peak *const PEAKS[] = {&peak__scalar};
+#endif
+
 namespace {
 
 struct Line {
@@ -192,4 +200,25 @@ FOVEA_EXPORT uint64_t fovea_cpu_read(fovea_cpu *cpu, const void *data, int64_t b
                 },
                 &work);
   return work.sum;
+}
+
+FOVEA_EXPORT int64_t fovea_cpu_peak(fovea_cpu *cpu, int32_t tier, int32_t dtype, int64_t rounds) {
+  if (!cpu || tier < 0 || tier > fovea_cpu_best_tier() || rounds < 1 || rounds > 1 << 30) return 0;
+  if (dtype != FOVEA_Q8_0 && dtype != FOVEA_BF16) return 0;
+  struct Work {
+    void (*body)(int64_t rounds);
+    int64_t rounds;
+  } work{dtype == FOVEA_BF16 ? PEAKS[tier]->bf16 : PEAKS[tier]->int8, rounds};
+  // Small pieces, so that a thread that is late leaves its share to the others.
+  constexpr int64_t PIECES = 16;
+  int threads = cpu->pool.threads();
+  cpu->pool.run(
+      PIECES * threads,
+      [](void *context, int64_t, int) {
+        auto *w = static_cast<Work *>(context);
+        w->body(w->rounds);
+      },
+      &work);
+  return PIECES * threads * rounds *
+         (dtype == FOVEA_BF16 ? PEAKS[tier]->bf16_operations : PEAKS[tier]->int8_operations);
 }

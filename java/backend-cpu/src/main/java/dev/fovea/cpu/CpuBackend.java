@@ -5,6 +5,7 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.error.BackendException;
 import dev.fovea.error.InputException;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /** Runs programs on the processor's vector units, on threads of its own. */
@@ -18,6 +19,11 @@ public final class CpuBackend implements Backend {
   @Override
   public @Nullable String unavailable() {
     return Library.problem();
+  }
+
+  @Override
+  public OptionalLong live() {
+    return Library.problem() == null ? OptionalLong.of(Library.live()) : OptionalLong.empty();
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.fovea.cpu;
 
 import dev.fovea.backend.Buffer;
+import dev.fovea.backend.Ceilings;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.backend.Kernel;
@@ -9,12 +10,14 @@ import dev.fovea.error.BackendException;
 import dev.fovea.op.Op;
 import dev.fovea.program.Node;
 import dev.fovea.program.Plan;
+import dev.fovea.tensor.DType;
 import dev.fovea.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The processor: host memory, and kernels of its tier and below. */
@@ -37,6 +40,9 @@ final class CpuDevice implements Device {
       return entry.variant();
     }
   }
+
+  /** Some milliseconds on any tier: a round takes a dozen cycles or so. */
+  private static final long PEAK_ROUNDS = 40_000;
 
   private final int threads;
   private final Tier tier;
@@ -114,6 +120,33 @@ final class CpuDevice implements Device {
   @Override
   public Executable compile(Plan plan, Map<String, Buffer> bound) {
     return new CpuExecutable(this, plan, bound);
+  }
+
+  @Override
+  public Ceilings ceilings() {
+    long bytes = 256L << 20; // more than caches hold
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment memory = Library.allocate(bytes, arena);
+      memory.fill((byte) 1); // pages that nobody wrote would all be the same one
+      return new Ceilings(
+          best(() -> {
+            long _ = Library.read(context(), memory);
+            return bytes;
+          }),
+          best(() -> Library.peak(context(), tier, DType.Q8_0, PEAK_ROUNDS)),
+          best(() -> Library.peak(context(), tier, DType.BF16, PEAK_ROUNDS)));
+    }
+  }
+
+  /** Work a second, the best of a few tries. */
+  private static double best(LongSupplier work) {
+    double best = 0;
+    for (int i = 0; i < 5; i++) {
+      long start = System.nanoTime();
+      long done = work.getAsLong();
+      best = Math.max(best, 1e9 * done / (System.nanoTime() - start));
+    }
+    return best;
   }
 
   @Override

@@ -9,6 +9,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
+import dev.fovea.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -19,6 +20,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("restricted") // the one class that binds native code
 final class Library {
   private static final @Nullable String PROBLEM = load();
+  private static final AtomicLong LIVE = new AtomicLong();
 
   /**
    * The library's functions: constants, so that a step costs one direct call. Where the library cannot be loaded or speaks another ABI
@@ -64,6 +67,9 @@ final class Library {
             JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     static final MethodHandle READ =
         bind("fovea_cpu_read", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    static final MethodHandle PEAK = bind(
+        "fovea_cpu_peak",
+        FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
     static final MethodHandle ALLOCATE =
         bind("fovea_cpu_allocate", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
     static final MethodHandle FREE =
@@ -160,6 +166,7 @@ final class Library {
       check(
           (int) Functions.OPEN.invokeExact(threads, out.address()),
           "opening the cpu with " + threads + " threads");
+      LIVE.incrementAndGet();
       return out.get(JAVA_LONG, 0);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -169,6 +176,7 @@ final class Library {
   static void close(long cpu) {
     try {
       Functions.CLOSE.invokeExact(cpu);
+      LIVE.decrementAndGet();
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -190,6 +198,20 @@ final class Library {
     }
   }
 
+  /** Operations done; see the ABI. */
+  static long peak(long cpu, Tier tier, DType dtype, long rounds) {
+    try {
+      return (long) Functions.PEAK.invokeExact(cpu, tier.code(), dtype.code(), rounds);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** Contexts and blocks of memory that were made and not given back. */
+  static long live() {
+    return LIVE.get();
+  }
+
   /** Zeroed memory that is taken from the machine as it is first written, and given back with the arena. */
   static MemorySegment allocate(long bytes, Arena arena) {
     try {
@@ -197,6 +219,7 @@ final class Library {
       if (address == 0) {
         throw new BackendException("no memory for " + bytes + " bytes");
       }
+      LIVE.incrementAndGet();
       return MemorySegment.ofAddress(address)
           .reinterpret(bytes, arena, memory -> free(memory, bytes));
     } catch (Throwable e) {
@@ -207,6 +230,7 @@ final class Library {
   private static void free(MemorySegment memory, long bytes) {
     try {
       Functions.FREE.invokeExact(memory.address(), bytes);
+      LIVE.decrementAndGet();
     } catch (Throwable e) {
       throw unexpected(e);
     }

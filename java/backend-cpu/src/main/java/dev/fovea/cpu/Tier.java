@@ -6,10 +6,20 @@ import java.util.Locale;
 
 /** Instruction sets, each including those before it; the ABI's {@code fovea_cpu_tier}. */
 enum Tier {
-  SCALAR,
-  AVX2,
-  AVX512,
-  AVX512_BF16;
+  SCALAR(0),
+  AVX2(1),
+  AVX512(2),
+  AVX512_BF16(3);
+
+  private final int code;
+
+  Tier(int code) {
+    this.code = code;
+  }
+
+  int code() {
+    return code;
+  }
 
   static Tier of(int code) {
     return values()[code];

@@ -5,6 +5,7 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +33,11 @@ public final class EmulatedBackend implements Backend {
     } catch (BackendException e) {
       return e.getMessage();
     }
+  }
+
+  @Override
+  public OptionalLong live() {
+    return unavailable() == null ? OptionalLong.of(EmulatorDriver.live()) : OptionalLong.empty();
   }
 
   /**

@@ -1,30 +1,21 @@
 package dev.fovea.cli;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
-import dev.fovea.Answer;
 import dev.fovea.Cancellation;
-import dev.fovea.FinishReason;
 import dev.fovea.Fovea;
 import dev.fovea.FoveaOptions;
-import dev.fovea.Generation;
-import dev.fovea.ModelInfo;
-import dev.fovea.Question;
-import dev.fovea.Sampling;
-import dev.fovea.Session;
-import dev.fovea.engine.Decoding;
-import dev.fovea.engine.Generator;
-import dev.fovea.engine.Prompt;
-import dev.fovea.engine.Runner;
-import dev.fovea.engine.Steps;
-import dev.fovea.error.CancelledException;
+import dev.fovea.cli.bench.Base;
+import dev.fovea.cli.bench.Contest;
+import dev.fovea.cli.bench.Gguf;
+import dev.fovea.cli.bench.History;
+import dev.fovea.cli.bench.LlamaCpp;
+import dev.fovea.cli.bench.Machine;
+import dev.fovea.cli.bench.Plans;
+import dev.fovea.cli.bench.Plot;
+import dev.fovea.cli.bench.PythonPeer;
 import dev.fovea.error.InputException;
-import dev.fovea.model.ModelConfig;
-import dev.fovea.model.VisionConfig;
-import dev.fovea.model.image.Picture;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -34,11 +25,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,8 +37,9 @@ import picocli.CommandLine.Option;
     description = {
       "Measures speed as llama-bench does: ppN reads a prompt of N random tokens, tgN writes N tokens,",
       "ppN+tgM does both; img encodes one picture, ttft is the time to the first token of an answer about",
-      "a picture not seen before. -d and -npl add @ dN and x N. Each test runs once to warm up and -r times to",
-      "count.",
+      "a picture not seen before, ttft-again of a second question about it, load the time to open the",
+      "model, rss the most memory held. -d and -npl add @ dN and x N. Each test runs once to warm up and",
+      "-r times to count.",
       ""
     })
 final class Bench implements Callable<Integer> {
@@ -63,15 +53,17 @@ final class Bench implements Callable<Integer> {
       names = {"-p", "--n-prompt"},
       paramLabel = "N",
       split = ",",
-      description = "Lengths of prompts; 0 for none. 512 if absent.")
-  List<Integer> prompts = new ArrayList<>(List.of(512));
+      description = "Lengths of prompts; 0 for none. 512 if absent, 128 with --guard.")
+  @Nullable
+  List<Integer> prompts;
 
   @Option(
       names = {"-n", "--n-gen"},
       paramLabel = "N",
       split = ",",
-      description = "Lengths of answers; 0 for none. 128 if absent.")
-  List<Integer> answers = new ArrayList<>(List.of(128));
+      description = "Lengths of answers; 0 for none. 128 if absent, 64 with --guard.")
+  @Nullable
+  List<Integer> answers;
 
   @Option(
       names = {"-pg", "--prompt-gen"},
@@ -99,7 +91,7 @@ final class Bench implements Callable<Integer> {
       description = "How often each test counts.")
   int repetitions = 5;
 
-  @Option(names = "--no-image", description = "Leave out img and ttft.")
+  @Option(names = "--no-image", description = "Leave out img, ttft and ttft-again.")
   boolean noImage;
 
   @Option(names = "--no-warmup", description = "Count from the first run.")
@@ -109,14 +101,68 @@ final class Bench implements Callable<Integer> {
       names = {"-o", "--output"},
       paramLabel = "md|csv|json|jsonl",
       description = "Form of the result.")
-  Form form = Form.MD;
+  BenchReport.Form form = BenchReport.Form.MD;
 
-  enum Form {
-    MD,
-    CSV,
-    JSON,
-    JSONL
-  }
+  @Option(
+      names = "--vs",
+      paramLabel = "llama.cpp|pytorch|onnxruntime",
+      description = {
+        "Run that one too, on the same files, in turns, and print the ratio of times with its confidence",
+        "interval."
+      })
+  @Nullable
+  String vs;
+
+  @Option(
+      names = "--guard",
+      paramLabel = "COMMIT",
+      description = {
+        "Build that commit beside this one and measure both in turns; exit with 1 if this one is slower",
+        "than allowed beyond doubt."
+      })
+  @Nullable
+  String guard;
+
+  @Option(
+      names = "--allow",
+      paramLabel = "PERCENT",
+      description = "How much slower --guard lets a test be; 5 if absent.")
+  double allow = 5;
+
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      description = "Turns of --vs and --guard, at least 8; 12 if absent.")
+  int rounds = 12;
+
+  @Option(
+      names = "--plot",
+      paramLabel = "FILE.svg",
+      description =
+          "Draw the time of a token over the context (-d), and the history of this model.")
+  @Nullable
+  Path plot;
+
+  @Option(
+      names = "--history",
+      paramLabel = "FILE",
+      description = "The history that --record and --plot use.")
+  @Nullable
+  Path history;
+
+  @Option(names = "--record", description = "Add the results to the history, bench/history.jsonl.")
+  boolean record;
+
+  @Option(
+      names = "--plans",
+      paramLabel = "DIR",
+      description =
+          "Write the demo model's plans and their exact costs there, and measure nothing.")
+  @Nullable
+  Path plans;
+
+  private static final List<String> PEERS = List.of("llama.cpp", "pytorch", "onnxruntime");
+  private static final double CONFIDENCE = 0.99;
 
   private final Shell shell;
   private Cancellation cancel = new Cancellation();
@@ -125,63 +171,25 @@ final class Bench implements Callable<Integer> {
     this.shell = shell;
   }
 
-  /**
-   * Something to measure.
-   *
-   * @param prompt tokens read in the counted time
-   * @param answer tokens written in it, by each sequence
-   * @param depth positions that are there before
-   * @param sequences how many write at once
-   * @param units what one run counts as, for a rate: tokens, pictures
-   */
-  private record Test(
-      String name, int prompt, int answer, int depth, int sequences, int units, Work work) {}
-
-  /** What a test of tokens does. */
-  private record Load(int prompt, int answer, int depth, int sequences) {
-    int positions() {
-      return depth + prompt + answer;
-    }
-
-    String name() {
-      String what = Stream.of(prompt > 0 ? "pp" + prompt : "", answer > 0 ? "tg" + answer : "")
-          .filter(s -> !s.isEmpty())
-          .collect(Collectors.joining("+"));
-      return what + (depth > 0 ? " @ d" + depth : "") + (sequences > 1 ? " x " + sequences : "");
-    }
-  }
-
-  /** Runs once and returns the nanoseconds that count. */
-  @FunctionalInterface
-  private interface Work {
-    long nanos();
-  }
-
-  private record Result(Test test, List<Long> samples, Instant at, long peakBytes) {
-    double nanos() {
-      return samples.stream().mapToLong(Long::longValue).average().orElse(Double.NaN);
-    }
-
-    double nanosDeviation() {
-      return deviation(samples.stream().map(Long::doubleValue).toList());
-    }
-
-    List<Double> rates() {
-      return samples.stream().map(ns -> test.units * 1e9 / ns).toList();
-    }
-
-    double rate() {
-      return rates().stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
-    }
-  }
-
   @Override
   public Integer call() {
     if (repetitions < 1 || repetitions > 1000) {
       throw InputException.mismatch("-r", "1 to 1000", repetitions);
     }
-    List<Load> loads = loads();
-    int longest = loads.stream().mapToInt(Load::positions).max().orElse(0);
+    if ((vs != null || guard != null) && (rounds < 8 || rounds > 1000)) {
+      throw InputException.mismatch("--rounds", "8 (99 % confidence needs them) to 1000", rounds);
+    }
+    if (vs != null && !PEERS.contains(vs)) {
+      throw InputException.mismatch("--vs", "llama.cpp, pytorch or onnxruntime", vs);
+    }
+    if (plans != null) {
+      return writePlans(plans);
+    }
+    if (guard != null) {
+      return guard(guard);
+    }
+    List<BenchTests.Load> loads = loads();
+    int longest = loads.stream().mapToInt(BenchTests.Load::positions).max().orElse(0);
     FoveaOptions options = model.options();
     if (options.context() == 0 && longest > 0) {
       // Enough for the tests and for a question about a picture, as no more memory should count
@@ -192,317 +200,271 @@ final class Bench implements Callable<Integer> {
         Fovea fovea = Fovea.open(model.path(shell), options);
         Arena arena = Arena.ofShared()) {
       cancel = interrupt.cancellation();
-      List<Result> results = new ArrayList<>();
-      Progress progress = new Progress(shell);
-      List<Test> tests = tests(fovea, loads, arena);
-      int done = 0;
-      for (Test test : tests) {
-        progress.at(done++, tests.size(), test.name);
-        results.add(measure(test));
+      BenchTests all = new BenchTests(fovea, arena, cancel);
+      List<BenchTests.Test> tests = new ArrayList<>();
+      loads.forEach(l -> tests.add(all.tokens(l)));
+      if (!noImage) {
+        tests.addAll(all.pictures());
       }
-      progress.end();
-      shell.out().print(print(fovea, results));
-      return 0;
+      tests.add(BenchTests.load(model.path(shell), options));
+      BenchReport report = new BenchReport(fovea, model.path(shell), commit());
+      return vs == null ? alone(tests, report) : versus(vs, fovea, tests, loads, report);
     }
   }
 
-  private List<Load> loads() {
-    List<Load> loads = new ArrayList<>();
+  private int alone(List<BenchTests.Test> tests, BenchReport report) {
+    List<BenchReport.Result> results = new ArrayList<>();
+    Progress progress = new Progress(shell);
+    int done = 0;
+    for (BenchTests.Test test : tests) {
+      progress.at(done++, tests.size(), test.name());
+      results.add(measure(test));
+    }
+    progress.end();
+    shell.out().print(report.text(results, form));
+    History past = new History(history == null ? root().resolve("bench/history.jsonl") : history);
+    if (record) {
+      past.append(report.lines(results));
+      shell.err().println("added " + results.size() + " lines to " + past.file());
+    }
+    if (plot != null) {
+      String svg =
+          Plot.svg(BenchPlots.of(results, past.lines(), report.fovea().info().type()));
+      Ask.write(plot, svg.getBytes(StandardCharsets.UTF_8));
+      shell.err().println("wrote " + plot);
+    }
+    return 0;
+  }
+
+  private BenchReport.Result measure(BenchTests.Test test) {
+    if (!noWarmup) {
+      long _ = test.work().nanos();
+    }
+    Instant at = Instant.now().truncatedTo(ChronoUnit.SECONDS);
+    List<Long> samples = new ArrayList<>();
+    for (int i = 0; i < repetitions; i++) {
+      samples.add(test.work().nanos());
+    }
+    return new BenchReport.Result(test, samples, at, Machine.peakBytes("self"));
+  }
+
+  private List<BenchTests.Load> loads() {
+    List<BenchTests.Load> loads = new ArrayList<>();
     for (int d : depths) {
-      prompts.forEach(n -> loads.add(new Load(n, 0, d, 1)));
+      orElse(prompts, 512).forEach(n -> loads.add(new BenchTests.Load(n, 0, d, 1)));
       for (int many : parallel) {
-        answers.forEach(n -> loads.add(new Load(0, n, d, many)));
+        orElse(answers, 128).forEach(n -> loads.add(new BenchTests.Load(0, n, d, many)));
       }
       pairs.forEach(p -> loads.add(pair(p, d)));
     }
-    for (Load l : loads) {
-      for (int n : new int[] {l.prompt, l.answer, l.depth}) {
+    for (BenchTests.Load l : loads) {
+      for (int n : new int[] {l.prompt(), l.answer(), l.depth()}) {
         if (n < 0 || n > 1 << 20) {
           throw InputException.mismatch("length of a test", "0 to " + (1 << 20), n);
         }
       }
-      if (l.sequences < 1 || l.sequences > 256) {
-        throw InputException.mismatch("-npl", "1 to 256", l.sequences);
+      if (l.sequences() < 1 || l.sequences() > 256) {
+        throw InputException.mismatch("-npl", "1 to 256", l.sequences());
       }
     }
-    loads.removeIf(l -> l.prompt + l.answer == 0);
+    loads.removeIf(l -> l.units() == 0);
     return loads;
   }
 
-  private static Load pair(String pair, int depth) {
+  private static List<Integer> orElse(@Nullable List<Integer> given, int otherwise) {
+    return given == null ? List.of(otherwise) : given;
+  }
+
+  private static BenchTests.Load pair(String pair, int depth) {
     String[] parts = pair.split(",", -1);
     try {
-      return new Load(
+      return new BenchTests.Load(
           Integer.parseInt(parts[0].strip()), Integer.parseInt(parts[1].strip()), depth, 1);
     } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
       throw InputException.mismatch("-pg", "two lengths N,M", "'" + pair + "'");
     }
   }
 
-  private List<Test> tests(Fovea fovea, List<Load> loads, Arena arena) {
-    List<Test> tests = new ArrayList<>();
-    for (Load l : loads) {
-      tests.add(new Test(
-          l.name(),
-          l.prompt,
-          l.answer,
-          l.depth,
-          l.sequences,
-          l.prompt + l.answer * l.sequences,
-          () -> fovea.compute(g -> l.sequences == 1 ? tokens(g, l) : steps(g, l))));
-    }
-    if (!noImage) {
-      ModelConfig config = fovea.info().config();
-      VisionConfig vision = config.vision();
-      MemorySegment pixels = arena.allocate(4L * 3 * vision.imageSize() * vision.imageSize(), 64);
-      SplittableRandom random = new SplittableRandom(1);
-      for (long i = 0; i < pixels.byteSize() / 4; i++) {
-        pixels.setAtIndex(JAVA_FLOAT, i, (float) (2 * random.nextDouble() - 1));
-      }
-      MemorySegment features =
-          arena.allocate(4L * vision.features() * config.decoder().width(), 64);
-      tests.add(new Test(
-          "img",
-          0,
-          0,
-          0,
-          1,
-          1,
-          () -> fovea.compute(g -> {
-            long start = System.nanoTime();
-            g.runner().encode(pixels, features);
-            return System.nanoTime() - start;
-          })));
-      tests.add(new Test("ttft", 0, 0, 0, 1, 1, () -> firstToken(fovea)));
-    }
-    return tests;
+  private String commit() {
+    return System.getProperty("fovea.root") == null
+        ? Version.number()
+        : Machine.commit(root(), Version.number());
   }
 
-  /**
-   * Reads tokens that no earlier prompt began with, then writes; only what the test is named after counts. What lies before (-d) is read
-   * first and then found in the cache.
-   */
-  private long tokens(Generator generator, Load load) {
-    generator.forget();
-    int vocabulary = generator.runner().config().decoder().vocabulary();
-    SplittableRandom random = new SplittableRandom(7);
-    List<Integer> ids = new ArrayList<>();
-    for (int i = 0; i < Math.max(1, load.depth + load.prompt); i++) {
-      ids.add(random.nextInt(vocabulary));
+  private static Path root() {
+    return Path.of(System.getProperty("fovea.root", "."));
+  }
+
+  private int writePlans(Path to) {
+    Map<String, String> texts = Plans.of(model.path(shell));
+    try {
+      Files.createDirectories(to);
+    } catch (IOException e) {
+      throw new InputException(to + " cannot be made: " + e.getMessage());
     }
-    if (load.depth > 0 && load.prompt > 0) {
-      Prompt before = new Prompt(ids.subList(0, load.depth), List.of());
-      try (Decoding decoding = generator.begin(before, Sampling.GREEDY, 1)) {
-        prefill(decoding);
-      }
+    texts.forEach(
+        (name, text) -> Ask.write(to.resolve(name), text.getBytes(StandardCharsets.UTF_8)));
+    shell.err().println("wrote " + to + ": " + texts.keySet());
+    return 0;
+  }
+
+  /** This checkout against another commit of it. */
+  private int guard(String commit) {
+    if (System.getProperty("fovea.root") == null) {
+      throw new InputException(
+          "--guard builds another commit: expected a checkout, this is a bundle");
     }
-    long start = System.nanoTime();
-    try (Decoding decoding =
-        generator.begin(new Prompt(ids, List.of()), Sampling.GREEDY, load.answer + 1)) {
-      prefill(decoding);
-      int _ = decoding.next(); // chosen from the prompt's logits
-      if (load.prompt == 0) {
-        start = System.nanoTime();
+    if (!(allow >= 0 && allow <= 1000)) {
+      throw InputException.mismatch("--allow", "0 to 1000 percent", allow);
+    }
+    String id = Base.commit(root(), commit);
+    shell.err().println("building " + commit + ", " + id.substring(0, 12));
+    Path base = Base.build(root(), id);
+    List<String> arguments = new ArrayList<>(List.of(
+        "-m",
+        model.path(shell).toAbsolutePath().toString(),
+        "-p",
+        joined(orElse(prompts, 128)),
+        "-n",
+        joined(orElse(answers, 64)),
+        "-d",
+        joined(depths),
+        "-npl",
+        joined(parallel),
+        "-r",
+        String.valueOf(repetitions),
+        "-o",
+        "jsonl",
+        "--backend",
+        model.backend,
+        "-t",
+        String.valueOf(model.threads)));
+    pairs.forEach(p -> arguments.addAll(List.of("-pg", p)));
+    if (model.cacheType != null) {
+      arguments.addAll(List.of("--cache-type", model.cacheType));
+    }
+    if (noImage) {
+      arguments.add("--no-image");
+    }
+    List<Contest.Outcome> outcomes = new Contest(rounds, CONFIDENCE)
+        .run(Base.side(base, arguments), Base.side(root(), arguments));
+    if (outcomes.isEmpty()) {
+      throw new InputException("--guard: " + commit + " and this commit have no test in common");
+    }
+    double allowed = allow / 100;
+    shell
+        .out()
+        .print(BenchReport.contest(
+            commit, commit(), outcomes, form, o -> o.slower(allowed) ? "SLOWER" : "ok"));
+    List<String> slower = outcomes.stream()
+        .filter(o -> o.slower(allowed))
+        .map(o -> o.test() + " takes " + o.ratio() + " times as long")
+        .toList();
+    if (slower.isEmpty()) {
+      return 0;
+    }
+    Main.fail(
+        shell,
+        String.format(Locale.ROOT, "slower than %s by more than %.1f %%: ", commit, allow)
+            + String.join("; ", slower));
+    return Main.FAILED;
+  }
+
+  private static String joined(List<Integer> numbers) {
+    return numbers.stream().map(String::valueOf).collect(Collectors.joining(","));
+  }
+
+  private int versus(
+      String name,
+      Fovea fovea,
+      List<BenchTests.Test> tests,
+      List<BenchTests.Load> loads,
+      BenchReport report) {
+    int threads = Integer.parseInt(report.threads());
+    Gguf files = Gguf.of(model.path(shell), model.mmproj);
+    switch (name) {
+      case "llama.cpp" -> {
+        LlamaCpp peer = new LlamaCpp(shell.env(), files, threads, llamaBench(loads), this::asks);
+        contest(name, tests, peer, report);
+        String without = peer.withoutPictures();
+        if (without != null && !noImage) {
+          shell.err().println("llama.cpp has no figures of pictures and loading: " + without);
+        }
+        if (peer.peakBytes() > 0 && form == BenchReport.Form.MD) {
+          shell
+              .out()
+              .println("rss: Fovea " + Sizes.bytes(Machine.peakBytes("self")) + ", llama-server "
+                  + Sizes.bytes(peer.peakBytes()) + ", model "
+                  + Sizes.bytes(fovea.info().bytes()));
+        }
       }
-      for (int i = 0; i < load.answer; i++) {
-        int _ = decoding.next();
-        if (cancel.isCancelled()) {
-          throw new CancelledException("the measurement");
+      default -> {
+        if (files.mmproj() == null) {
+          throw new InputException(
+              "--vs " + name + ": expected an mmproj file beside " + files.decoder());
+        }
+        try (PythonPeer peer =
+            new PythonPeer(shell.env(), root().toAbsolutePath(), name, files.mmproj(), threads)) {
+          contest(
+              peer.about(),
+              tests.stream().filter(t -> t.name().equals("img")).toList(),
+              peer,
+              report);
         }
       }
     }
-    return System.nanoTime() - start;
+    return 0;
   }
 
-  private void prefill(Decoding decoding) {
-    if (!decoding.prefill(cancel::isCancelled)) {
-      throw new CancelledException("the measurement");
+  /** Fovea first in odd rounds, the peer in even ones; every test runs once to warm up. */
+  private void contest(
+      String name, List<BenchTests.Test> tests, Contest.Side peer, BenchReport report) {
+    for (BenchTests.Test t : tests) {
+      long _ = t.work().nanos();
     }
-  }
-
-  /** Several sequences that write at once, behind random cache contents. */
-  private static long steps(Generator generator, Load load) {
-    try (Steps steps = generator.runner().steps(load.sequences, load.positions() + 1)) {
-      steps.run(load.depth, 1); // builds what the first run builds
-      long start = System.nanoTime();
-      steps.run(load.depth, load.answer);
-      return System.nanoTime() - start;
-    }
-  }
-
-  private long pictures;
-
-  /** From the question to its first token, about a picture that is new to the caches. */
-  private long firstToken(Fovea fovea) {
-    int side = 224;
-    byte[] rgb = new byte[3 * side * side];
-    SplittableRandom random = new SplittableRandom(++pictures);
-    for (int i = 0; i < rgb.length; i++) {
-      rgb[i] = (byte) random.nextInt(256);
-    }
-    try (Session session = fovea.session()) {
-      Answer answer = session.ask(
-          Question.of("What is this?").picture(new Picture(side, side, rgb)),
-          Generation.DEFAULT.withMaxTokens(1).withIgnoreEos(true),
-          token -> {},
-          cancel);
-      if (answer.finishReason() == FinishReason.CANCELLED) {
-        throw new CancelledException("the measurement");
-      }
-      return Math.round(1e6 * answer.timings().firstTokenMs());
-    }
-  }
-
-  private Result measure(Test test) {
-    if (!noWarmup) {
-      long _ = test.work.nanos();
-    }
-    Instant at = Instant.now().truncatedTo(ChronoUnit.SECONDS);
-    List<Long> samples = new ArrayList<>();
-    for (int i = 0; i < repetitions; i++) {
-      samples.add(test.work.nanos());
-    }
-    return new Result(test, samples, at, peakBytes());
-  }
-
-  /** The most memory this process ever had resident; 0 where the system does not say. */
-  static long peakBytes() {
-    try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
-      return lines
-          .filter(l -> l.startsWith("VmHWM:"))
-          .mapToLong(l -> 1024 * Long.parseLong(l.replaceAll("\\D", "")))
-          .findFirst()
-          .orElse(0);
-    } catch (IOException e) {
-      return 0;
-    }
-  }
-
-  private static double deviation(List<Double> samples) {
-    if (samples.size() < 2) {
-      return 0;
-    }
-    double mean = samples.stream().mapToDouble(Double::doubleValue).average().orElse(0);
-    double squares = samples.stream().mapToDouble(s -> (s - mean) * (s - mean)).sum();
-    return Math.sqrt(squares / (samples.size() - 1));
-  }
-
-  private String print(Fovea fovea, List<Result> results) {
-    List<Map<String, Object>> rows = results.stream().map(r -> fields(fovea, r)).toList();
-    return switch (form) {
-      case MD -> markdown(fovea, results);
-      case JSON ->
-        rows.stream().map(Json::line).collect(Collectors.joining(",\n  ", "[\n  ", "\n]\n"));
-      case JSONL -> rows.stream().map(r -> Json.line(r) + "\n").collect(Collectors.joining());
-      case CSV -> csv(rows);
+    Contest.Side fovea = () -> {
+      Map<String, Double> times = new LinkedHashMap<>();
+      tests.forEach(t -> times.put(t.name(), (double) t.work().nanos()));
+      return times;
     };
-  }
-
-  private static Runner.Sizes sizes(Fovea fovea) {
-    return fovea.compute(g -> g.runner().sizes());
-  }
-
-  private String markdown(Fovea fovea, List<Result> results) {
-    ModelInfo info = fovea.info();
-    String kvType = sizes(fovea).kvType().label();
-    Table table =
-        new Table("model", ">size", ">params", "backend", ">threads", "kv", ">test", ">t/s");
-    for (Result r : results) {
-      boolean time = r.test.prompt + r.test.answer == 0;
-      String value = time
-          ? String.format(Locale.ROOT, "%.2f ± %.2f ms", r.nanos() / 1e6, r.nanosDeviation() / 1e6)
-          : String.format(Locale.ROOT, "%.2f ± %.2f", r.rate(), deviation(r.rates()));
-      row(table, info, fovea, kvType, r.test.name, value);
+    List<Contest.Outcome> outcomes = new Contest(rounds, CONFIDENCE).run(fovea, peer);
+    shell
+        .out()
+        .print(BenchReport.contest(
+            "Fovea",
+            name,
+            outcomes,
+            form,
+            o -> o.ratio().low() > 1
+                ? "Fovea is faster"
+                : o.ratio().high() < 1 ? "Fovea is slower" : "no difference shown"));
+    if (form == BenchReport.Form.MD) {
+      shell.out().print(report.machine());
     }
-    long peak = peakBytes();
-    if (peak > 0) {
-      row(table, info, fovea, kvType, "peak RSS", Sizes.bytes(peak));
+  }
+
+  /** What llama-bench is told to do; it has no sequences at once. */
+  private List<String> llamaBench(List<BenchTests.Load> loads) {
+    if (loads.isEmpty()) {
+      return List.of();
     }
-    return table.toString();
+    List<String> words = new ArrayList<>(List.of(
+        "-p",
+        joined(orElse(prompts, 512)),
+        "-n",
+        joined(orElse(answers, 128)),
+        "-d",
+        joined(depths)));
+    pairs.forEach(p -> words.addAll(List.of("-pg", p)));
+    return words;
   }
 
-  private static void row(
-      Table table, ModelInfo info, Fovea fovea, String kvType, String test, String value) {
-    table.row(
-        info.type(),
-        Sizes.bytes(info.bytes()),
-        Sizes.count(info.parameters()),
-        backend(fovea),
-        threads(fovea),
-        kvType,
-        test,
-        value);
-  }
+  private long asked = 1_000_000; // pictures that Fovea is not asked about
 
-  private static String backend(Fovea fovea) {
-    return fovea.backend().replaceFirst(":.*", "");
-  }
-
-  /** As the backend's description says; what was asked for may have been "as many as there are". */
-  private static String threads(Fovea fovea) {
-    var matcher = Pattern.compile("(\\d+) threads?").matcher(fovea.backend());
-    return matcher.find() ? matcher.group(1) : "1";
-  }
-
-  /** llama-bench's names; img and ttft are pictures per second, with their time in avg_ns. */
-  private Map<String, Object> fields(Fovea fovea, Result r) {
-    ModelInfo info = fovea.info();
-    Runner.Sizes sizes = sizes(fovea);
-    Map<String, Object> f = new LinkedHashMap<>();
-    f.put("build_commit", Version.number());
-    f.put("cpu_info", cpu());
-    f.put("gpu_info", "");
-    f.put("backends", backend(fovea));
-    f.put("backend_info", fovea.backend());
-    f.put("model_filename", model.path(shell).toString());
-    f.put("model_type", info.type());
-    f.put("model_size", info.bytes());
-    f.put("model_n_params", info.parameters());
-    f.put("n_batch", sizes.rows());
-    f.put("n_ubatch", sizes.rows());
-    f.put("n_threads", Integer.valueOf(threads(fovea)));
-    f.put("type_k", sizes.kvType().label());
-    f.put("type_v", sizes.kvType().label());
-    f.put("test", r.test.name);
-    f.put("n_prompt", r.test.prompt);
-    f.put("n_gen", r.test.answer);
-    f.put("n_depth", r.test.depth);
-    f.put("n_parallel", r.test.sequences);
-    f.put("test_time", r.at.toString());
-    f.put("avg_ns", Math.round(r.nanos()));
-    f.put("stddev_ns", Math.round(r.nanosDeviation()));
-    f.put("avg_ts", r.rate());
-    f.put("stddev_ts", deviation(r.rates()));
-    f.put("samples_ns", r.samples);
-    f.put("samples_ts", r.rates());
-    f.put("peak_rss", r.peakBytes);
-    f.put("jvm", System.getProperty("java.vm.name") + " " + Runtime.version());
-    return f;
-  }
-
-  private static String csv(List<Map<String, Object>> rows) {
-    StringBuilder out = new StringBuilder();
-    for (Map<String, Object> row : rows) {
-      if (out.isEmpty()) {
-        out.append(String.join(",", row.keySet())).append('\n');
-      }
-      out.append(row.values().stream()
-              .map(v -> '"' + String.valueOf(v).replace("\"", "\"\"") + '"')
-              .collect(Collectors.joining(",")))
-          .append('\n');
-    }
-    return out.toString();
-  }
-
-  private static String cpu() {
-    try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
-      return lines
-          .filter(l -> l.startsWith("model name"))
-          .map(l -> l.replaceFirst("^[^:]*:\\s*", ""))
-          .findFirst()
-          .orElse(System.getProperty("os.arch"));
-    } catch (IOException e) {
-      return System.getProperty("os.arch");
-    }
+  private List<LlamaCpp.Ask> asks() {
+    String picture = BenchPictures.dataUri(BenchTests.picture(++asked));
+    return List.of(
+        new LlamaCpp.Ask(picture, BenchTests.question(asked)),
+        new LlamaCpp.Ask(picture, BenchTests.question(++asked)));
   }
 }

@@ -77,6 +77,7 @@ class ArchitectureTest {
               "tools.jackson..",
               "com.fasterxml.jackson..",
               "java.lang.management..",
+              "java.net.http..",
               "javax.imageio..",
               "com.twelvemonkeys..",
               "java.awt..")));

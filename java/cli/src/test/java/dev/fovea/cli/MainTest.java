@@ -85,6 +85,16 @@ class MainTest {
             List.of("synth", "tiny"),
             "fovea: missing required option: '--out=DIR' (see ./fovea synth --help)"),
         new Mistake(
+            List.of("bench", "--vs", "ollama"),
+            "fovea: --vs: expected llama.cpp, pytorch or onnxruntime, found ollama"),
+        new Mistake(
+            List.of("bench", "--guard", "HEAD", "--rounds", "3"),
+            "fovea: --rounds: expected 8 (99 % confidence needs them) to 1000, found 3"),
+        new Mistake(
+            List.of("bench", "--guard", "nowhere"),
+            "fovea: --guard: expected a commit of " + System.getProperty("fovea.root")
+                + ", found 'nowhere'"),
+        new Mistake(
             List.of("eval", "nowhere.zip"),
             "fovea: nowhere.zip: no such file; expected demo, or an archive of scenes"));
   }

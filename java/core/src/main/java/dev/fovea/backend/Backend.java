@@ -3,6 +3,7 @@ package dev.fovea.backend;
 import dev.fovea.error.BackendException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +23,11 @@ public interface Backend {
 
   /** Opens a device; throws {@link BackendException} if the backend is unavailable. The caller closes it. */
   Device open(DeviceOptions options);
+
+  /** How many native objects (contexts, blocks of memory) are open, over all its devices; empty if it does not count them. */
+  default OptionalLong live() {
+    return OptionalLong.empty();
+  }
 
   /** All backends on the class path, in a fixed order. */
   static List<Backend> all() {

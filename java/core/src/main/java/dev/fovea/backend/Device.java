@@ -50,6 +50,11 @@ public interface Device extends AutoCloseable {
     return compile(Plan.of(fused, this::select), bound);
   }
 
+  /** Measures for about a quarter of a second what this device can do at best. */
+  default Ceilings ceilings() {
+    return Ceilings.UNKNOWN;
+  }
+
   @Override
   void close();
 }

@@ -7,6 +7,7 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.model.Llava;
 import dev.fovea.op.Sample;
+import dev.fovea.program.Plan;
 import dev.fovea.program.Program;
 import dev.fovea.program.Value;
 import dev.fovea.tensor.Axis;
@@ -123,6 +124,11 @@ public final class Steps implements AutoCloseable {
       }
     }
     program.collect(next);
+  }
+
+  /** The step as placed and compiled. */
+  public Plan plan() {
+    return program.plan();
   }
 
   /** The last token of every sequence. */

@@ -160,7 +160,7 @@ public final class Harness {
     return new Outcome.Passed(share);
   }
 
-  private static void live(Executable exe, CaseData data) {
+  static void live(Executable exe, CaseData data) {
     if (data.source.live() == Integer.MAX_VALUE) {
       return;
     }
@@ -173,7 +173,7 @@ public final class Harness {
   }
 
   /** The arena, and the output: a part of it, or a state beside it. Then the other states written, parts of the arena. */
-  private static final class Image {
+  static final class Image {
     final MemorySegment arena;
     final MemorySegment out;
     final List<MemorySegment> states = new ArrayList<>();
@@ -190,7 +190,7 @@ public final class Harness {
     }
   }
 
-  private static void run(Executable exe, @Nullable Buffer state, Image before, Image after) {
+  static void run(Executable exe, @Nullable Buffer state, Image before, Image after) {
     exe.poke(0, before.arena);
     if (state != null) {
       state.upload(before.out, 0);
@@ -199,6 +199,17 @@ public final class Harness {
     exe.peek(0, after.arena);
     if (state != null) {
       state.download(after.out, 0);
+    }
+  }
+
+  /** What does not hold of an arena and its states after a run; null if all does. */
+  static @Nullable String problem(
+      CaseData data, Arrangement arrangement, Image before, Image after) {
+    try {
+      verify(data, arrangement, before, after);
+      return null;
+    } catch (Broken e) {
+      return e.getMessage();
     }
   }
 

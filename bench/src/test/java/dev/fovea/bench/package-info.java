@@ -1,0 +1,3 @@
+/** That every benchmark runs. */
+@org.jspecify.annotations.NullMarked
+package dev.fovea.bench;
