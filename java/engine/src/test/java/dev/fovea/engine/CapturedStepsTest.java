@@ -18,7 +18,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -104,6 +110,61 @@ class CapturedStepsTest {
     assertEquals(expected.tokens(), found.tokens(), what);
     for (int i = 0; i < CONTEXT - 1; i++) {
       assertArrayEquals(expected.logits()[i], found.logits()[i], what + ", position " + i);
+    }
+  }
+
+  /** Three answers at once, who leave one after the other: the programs for four rows, for two, for one. */
+  private static List<Written> together(String type, Switches switches) {
+    try (Arena arena = Arena.ofShared();
+        Device device = EmulatedBackend.open(DeviceOptions.DEFAULT, switches);
+        Generator generator = new Generator(
+            device,
+            CONFIG,
+            TinyModel.parameters(arena, DType.parse(type)),
+            new Runner.Sizes(CONTEXT, 12, PAGE, DType.F16, PAGE, PAGE, VOCABULARY, 4))) {
+      Map<Decoding, Written> open = new LinkedHashMap<>();
+      for (int words : new int[] {33, 15, 24}) {
+        List<Integer> ids = new ArrayList<>();
+        for (int i = 0; i < words; i++) {
+          ids.add((words + 7 * i) % VOCABULARY);
+        }
+        Sampling sampling = new Sampling(0.02 * words, 0, 0.95, 0, 1.2, words);
+        Decoding d = generator.begin(new Prompt(ids, List.of()), sampling, CONTEXT);
+        d.ahead(false);
+        assertTrue(d.prefill(() -> false));
+        open.put(d, new Written(new ArrayList<>(), new float[CONTEXT][0]));
+      }
+      List<Written> all = List.copyOf(open.values());
+      Set<Integer> buckets = new TreeSet<>();
+      while (!open.isEmpty()) {
+        @Nullable Decoding[] batch = open.keySet().toArray(new Decoding[0]);
+        generator.advance(batch, batch.length);
+        for (Decoding d : List.copyOf(open.keySet())) {
+          Written w = open.getOrDefault(d, all.getFirst());
+          w.logits()[d.length() - 1] = row(d.logits());
+          w.tokens().add(d.take());
+          Runner.Phase phase = d.phase;
+          buckets.add(phase == null ? 0 : phase.rows);
+          if (!d.hasRoom()) {
+            d.close();
+            open.remove(d);
+          }
+        }
+      }
+      assertTrue(buckets.containsAll(List.of(1, 2, 4)), "programs that ran: " + buckets);
+      return all;
+    }
+  }
+
+  @Test
+  void replayedIsLaunchedInEveryBucket() {
+    List<Written> replayed = together("q4_0", new Switches(true, true, Switches.Cublas.FALSE));
+    for (boolean[] other : new boolean[][] {{false, false}, {true, false}}) {
+      Switches switches = new Switches(other[0], other[1], Switches.Cublas.FALSE);
+      List<Written> found = together("q4_0", switches);
+      for (int i = 0; i < found.size(); i++) {
+        same(replayed.get(i), found.get(i), "answer " + i + " with " + switches);
+      }
     }
   }
 }
