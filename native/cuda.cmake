@@ -141,7 +141,7 @@ if(FOVEA_TESTS)
     add_library(fake_driver SHARED test/fake_driver.c)
     set_target_properties(fake_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY fake)
     add_executable(driver_test test/driver_test.cpp)
-    target_include_directories(driver_test PRIVATE src /usr/local/cuda/include)
+    target_include_directories(driver_test PRIVATE src ${PROJECT_SOURCE_DIR}/kernels /usr/local/cuda/include)
     # The fake is loaded before libfovea_cuda asks for libcuda.so.1, and found under that name.
     target_link_libraries(driver_test PRIVATE fovea_cuda -Wl,--no-as-needed fake_driver)
     add_test(NAME driver_test COMMAND driver_test ${CMAKE_CURRENT_BINARY_DIR}/kernels)

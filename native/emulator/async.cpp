@@ -189,6 +189,9 @@ uint32_t swizzled(uint32_t offset, int swizzle) {
 
 Box box_of(Worker &w, const TensorMap *map, int column, int row, uint32_t shared,
            const void *call) {
+  auto place = reinterpret_cast<uintptr_t>(map);
+  if (w.in_own_stack(place)) w.fault("a tensor map in a local variable", call);
+  check_aligned(map, 64, "a tensor map at", call);
   Map m;
   memcpy(&m, map, sizeof m);
   if (m.made != Map::MADE) w.fault("a tensor map that was never filled", call);
@@ -355,6 +358,29 @@ void store_wait(int groups) {
   // What was read before the first that is left; it read in the tick before it was issued.
   t.known[STORES] = kept ? t.stores[0].issued - (1u << ID_BITS) : w.tick();
   w.now = w.time << ID_BITS | t.number;
+}
+
+// ---- registers ----
+
+namespace {
+
+constexpr Collective REGISTERS{"setmaxnreg", [](Worker &w, Warp &warp, uint32_t) {
+                                 warp.registers = w.thread(warp, 0).request.lane;
+                               },
+                               true};
+
+}  // namespace
+
+// Who takes is not held up until others have given; whether they did is looked at when the block has ended.
+void change_registers(int count, bool more) {
+  Worker &w = *worker;
+  int before = w.warp->registers ? w.warp->registers : first_registers(w.job->function->threads);
+  if (more ? count < before : count > before)
+    w.fault(std::string(more ? "takes" : "gives") + " registers of " + std::to_string(before) +
+                " a thread, so that there are " + std::to_string(count),
+            CALL);
+  w.request().lane = count;
+  w.join_whole(REGISTERS, CALL);
 }
 
 // ---- the host's part ----
