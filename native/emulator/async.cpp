@@ -364,10 +364,9 @@ void store_wait(int groups) {
 
 namespace {
 
-constexpr Collective REGISTERS{"setmaxnreg", [](Worker &w, Warp &warp, uint32_t) {
-                                 warp.registers = w.thread(warp, 0).request.lane;
-                               },
-                               true};
+constexpr Collective REGISTERS{
+    "setmaxnreg",
+    [](Worker &w, Warp &warp, uint32_t) { warp.registers = w.thread(warp, 0).request.lane; }, true};
 
 }  // namespace
 

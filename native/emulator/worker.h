@@ -145,7 +145,7 @@ struct Warp {
   std::vector<Sums> sums;
   std::vector<Product> products;
   uint32_t product_groups = 0, product_count = 0;
-  int registers = 0;  // a thread; 0: as many as at the start
+  int registers = 0;           // a thread; 0: as many as at the start
   bool product_fence = false;  // since the last wait
 };
 
@@ -166,9 +166,7 @@ struct Job {  // A launch under way.
 };
 
 // What a thread begins with: its share of the multiprocessor's, as __launch_bounds__ has the compiler take it.
-constexpr int first_registers(int threads) {
-  return std::min(255, threads ? 65536 / threads / 8 * 8 : 255);
-}
+constexpr int first_registers(int threads) { return std::min(256, 65536 / threads / 8 * 8); }
 
 struct Worker {
   Worker();

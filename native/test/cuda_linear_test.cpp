@@ -84,6 +84,7 @@ int main(int count, char **words) {
         with_size(i, k, c);
     } else {
       with_size(i, k, {3, 64, 18, 1});
+      if (k.variant == "wgmma") with_size(i, k, {130, 72, 140, 1, 2});
     }
     checked++;
   }

@@ -141,8 +141,9 @@ void check_maps(fovea_cuda *cuda) {
   CHECK(fake_config[0] == 2 && fake_config[1] == 1 && fake_config[3] == 384);
   CHECK(fake_extents[0] == 200 && fake_extents[1] == 96 && fake_extents[2] == 400);
   CHECK(fake_box[0] == 64 && fake_box[1] == 128);
-  const int words[] = {fovea::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, 0, fovea::CU_TENSOR_MAP_SWIZZLE_128B,
-                       fovea::CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0, 1};
+  const int words[] = {
+      fovea::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,   2, 0, fovea::CU_TENSOR_MAP_SWIZZLE_128B,
+      fovea::CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0, 1};
   CHECK(!memcmp(fake_map, words, sizeof words));
   CHECK(reinterpret_cast<uintptr_t>(fake_param) % alignof(TensorMap) == 0);
   // Weights that have no tensor map: x's alone is made, of rows padded to whole boxes.

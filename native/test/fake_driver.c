@@ -22,7 +22,8 @@ EXPORT unsigned fake_config[9]; /* grid, block, shared memory, attributes, the i
 EXPORT void *fake_stream = NULL;
 EXPORT const void *fake_param = NULL; /* where the last launch's params lay */
 EXPORT int fake_maps = 0;
-EXPORT int fake_map[7]; /* type, rank, interleave, swizzle, promotion, fill, step between elements */
+EXPORT int
+    fake_map[7]; /* type, rank, interleave, swizzle, promotion, fill, step between elements */
 EXPORT const void *fake_matrix = NULL;
 EXPORT uint64_t fake_extents[3]; /* columns, rows, bytes from one row to the next */
 EXPORT unsigned fake_box[2];
@@ -94,10 +95,12 @@ EXPORT int cuLaunchKernelEx(const void *config, void *function, void **params, v
   return 0;
 }
 
-EXPORT int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address, const uint64_t *extents,
-                                  const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides,
+EXPORT int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
+                                  const uint64_t *extents, const uint64_t *strides,
+                                  const uint32_t *box, const uint32_t *element_strides,
                                   int interleave, int swizzle, int promotion, int fill) {
-  const int words[] = {type, (int)rank, interleave, swizzle, promotion, fill, (int)element_strides[0]};
+  const int words[] = {
+      type, (int)rank, interleave, swizzle, promotion, fill, (int)element_strides[0]};
   if ((uintptr_t)map % 64 || (uintptr_t)address % 16 || strides[0] % 16) return INVALID_VALUE;
   memcpy(fake_map, words, sizeof words);
   memset(map, 0x5a, 128);

@@ -423,6 +423,18 @@ void bulk_copies() {
   caught(turn, 4, "bulk_store", {"'out', which thread (", "wrote with no async_fence since"});
   caught(turn, 5, "mbarrier_wait(landed, 1)", {"waits for ever in mbarrier_wait"});
   caught(turn, 6, "bulk_load", {"a bulk copy of 12 bytes"});
+  Case pool{"registers__pool", {1}, {384}, 384, 384, 384, 0, [](auto &x) { return x; }};
+  passes(pool);
+  auto pool_line = [](int32_t fault) {
+    Device device(1);
+    TestParams params{on_device(numbers(384)), on_device(std::vector<float>(384)), 384, fault};
+    return run("registers__pool", {1}, {384}, params);
+  };
+  if (pool_line(1).find("take 2048 registers more than others gave") == std::string::npos ||
+      pool_line(2).find("have not set their registers alike") == std::string::npos ||
+      pool_line(3).find("gives registers of 168 a thread, so that there are 176") ==
+          std::string::npos)
+    fail("registers: " + pool_line(1) + " / " + pool_line(2) + " / " + pool_line(3));
 }
 
 // A matrix for a TensorMap: rows of `columns`, in boxes.

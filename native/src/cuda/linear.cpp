@@ -288,12 +288,12 @@ void run_wgmma(Launch &l, const void *args) {
   // A big tile takes about 1.8 times as long as a small one. The bits are the same.
   bool big = 9 * waves(256) <= 5 * waves(128);
   int rows = big ? 256 : 128;
-  p.x = l.matrix(p.linear.operand, c.w->dtype, size.width, size.tokens, size.width,
-                 LINEAR_WGMMA_TOKENS);
+  l.matrix(p.x, p.linear.operand, c.w->dtype, size.width, size.tokens, size.width,
+           LINEAR_WGMMA_TOKENS);
   if (p.linear.w_aligned) {
     int box = static_cast<int>(outs<THEN>(rows));
-    p.w = l.matrix(p.linear.w, c.w->dtype, i, o, i, box);
-    if (c.up) p.up = l.matrix(p.linear.up, c.w->dtype, i, o, i, box);
+    l.matrix(p.w, p.linear.w, c.w->dtype, i, o, i, box);
+    if (c.up) l.matrix(p.up, p.linear.up, c.w->dtype, i, o, i, box);
   }
   int64_t most = l.device.multiprocessors;
   l.launch(wgmma[c.w->dtype - FOVEA_F16][big], tiles(rows) < most ? tiles(rows) : most,
