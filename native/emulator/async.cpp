@@ -191,7 +191,7 @@ Box box_of(Worker &w, const TensorMap *map, int column, int row, uint32_t shared
            const void *call) {
   auto place = reinterpret_cast<uintptr_t>(map);
   if (w.in_own_stack(place)) w.fault("a tensor map in a local variable", call);
-  check_aligned(map, 64, "a tensor map at", call);
+  check_aligned(map, alignof(TensorMap), "a tensor map at", call);
   Map m;
   memcpy(&m, map, sizeof m);
   if (m.made != Map::MADE) w.fault("a tensor map that was never filled", call);
@@ -392,7 +392,8 @@ int encode_tensor_map(void *map, int type, uint32_t rank, void *address, const u
   int bytes = type == 1 || type == 6 || type == 9   ? 2  // 16 bits, binary16, bfloat16
               : type == 2 || type == 3 || type == 7 ? 4  // 32 bits without and with sign, binary32
                                                     : 0;
-  if (!map || reinterpret_cast<uintptr_t>(map) % 64 || !bytes || rank != 2) return INVALID;
+  if (!map || reinterpret_cast<uintptr_t>(map) % alignof(TensorMap) || !bytes || rank != 2)
+    return INVALID;
   if (reinterpret_cast<uintptr_t>(address) % 16 || strides[0] % 16 ||
       strides[0] >= uint64_t{1} << 40)
     return INVALID;

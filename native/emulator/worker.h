@@ -157,7 +157,7 @@ struct Array {
 struct Job {  // A launch under way.
   const Function *function;
   Launch how;
-  alignas(64) uint8_t params[4096];
+  alignas(128) uint8_t params[4096];
   uint64_t seed;
   uint64_t first, step;           // block i in order of start is (first + i * step) mod count
   std::atomic<uint64_t> next{0};  // i of the next to start

@@ -101,7 +101,7 @@ EXPORT int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *addr
                                   int interleave, int swizzle, int promotion, int fill) {
   const int words[] = {
       type, (int)rank, interleave, swizzle, promotion, fill, (int)element_strides[0]};
-  if ((uintptr_t)map % 64 || (uintptr_t)address % 16 || strides[0] % 16) return INVALID_VALUE;
+  if ((uintptr_t)map % 128 || (uintptr_t)address % 16 || strides[0] % 16) return INVALID_VALUE;
   memcpy(fake_map, words, sizeof words);
   memset(map, 0x5a, 128);
   fake_matrix = address;

@@ -444,14 +444,13 @@ struct Boxes {
   uint32_t box_columns, box_rows;
 };
 
-TensorMap map_of(void *memory, const Boxes &m) {
-  TensorMap map;
+// In place: GCC does not align what a function returns to 128.
+void fill(TensorMap &map, void *memory, const Boxes &m) {
   uint64_t extents[] = {m.columns, m.rows}, stride = m.columns * static_cast<uint64_t>(m.bytes);
   uint32_t box[] = {m.box_columns, m.box_rows}, ones[] = {1, 1};
   if (fovea::emulator::encode_tensor_map(&map, m.type, 2, memory, extents, &stride, box, ones, 0,
                                          m.swizzle, 0, 0))
     fail("a tensor map is refused");
-  return map;
 }
 
 // y = a b^T of whole numbers, so that every order of sums gives the same; rows: of a that there are, the rest are zeros.
@@ -469,10 +468,13 @@ std::string product_line(const char *kernel, int n, bool bf16, int32_t fault, ui
   auto *y = on_device(std::vector<float>(static_cast<size_t>(64 * n), -1));
   auto wide = static_cast<uint64_t>(k);
   int type = bf16 ? 9 : 6;
-  ProductParams params{
-      map_of(narrow(a), {type, 2, swizzle, wide, static_cast<uint64_t>(rows), 64, 64}),
-      map_of(narrow(b), {type, 2, 3, wide, static_cast<uint64_t>(n), 64, static_cast<uint32_t>(n)}),
-      map_of(y, {7, 4, 0, static_cast<uint64_t>(n), 64, 32, 64}), k / 64, fault};
+  ProductParams params{};
+  params.k = k / 64;
+  params.fault = fault;
+  fill(params.a, narrow(a), {type, 2, swizzle, wide, static_cast<uint64_t>(rows), 64, 64});
+  fill(params.b, narrow(b),
+       {type, 2, 3, wide, static_cast<uint64_t>(n), 64, static_cast<uint32_t>(n)});
+  fill(params.y, y, {7, 4, 0, static_cast<uint64_t>(n), 64, 32, 64});
   auto *function = fovea::emulator::find(kernel);
   function->dynamic_shared_bytes = 227 << 10;
   size_t shared = 1024 + 2 * (64 * 128 + static_cast<size_t>(n) * 128);

@@ -69,7 +69,7 @@ struct Driver {
   CUresult (*FuncGetParamInfo)(CUfunction function, size_t index, size_t *offset, size_t *bytes);
   CUresult (*LaunchKernelEx)(const CUlaunchConfig *config, CUfunction function, void **params,
                              void **extra);
-  // map: 128 bytes at a multiple of 64. extents, box: innermost first; strides: bytes, of all axes but the innermost.
+  // map: 128 bytes at a multiple of 128. extents, box: innermost first; strides: bytes, of all axes but the innermost.
   CUresult (*TensorMapEncodeTiled)(void *map, int type, uint32_t rank, void *address,
                                    const uint64_t *extents, const uint64_t *strides,
                                    const uint32_t *box, const uint32_t *element_strides,

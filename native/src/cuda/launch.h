@@ -92,7 +92,7 @@ class Launch {
 
   // What tma_load_2d takes for boxes of 64 elements by `box_rows` (at most 256) with 128-byte swizzle, of a matrix of 16-bit
   // elements whose first row and whose pitch, in elements, are multiples of 16 bytes. Part of a kernel's params. Filled in place:
-  // GCC does not align what a function returns to 64, as the driver asks.
+  // GCC does not align what a function returns as the driver asks.
   void matrix(TensorMap &map, const void *data, int32_t dtype, int64_t columns, int64_t rows,
               int64_t pitch, int box_rows);
 
