@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/report.h"
+#include "cuda/tensor_map.h"
 
 // What follows the linear map.
 enum LinearThen {
@@ -67,11 +68,20 @@ constexpr int linear_mma_stage(int outs, int tokens, int row_bytes, bool blocks)
   return outs * row_bytes + tokens * 64 + (blocks ? outs * 4 : 0);
 }
 
-// Tiles of linear_wgmma.cu: 128 tokens by 256 or 128 outputs.
-constexpr int LINEAR_WGMMA_TOKENS = 128;
-constexpr int linear_wgmma_stages(int outs) { return outs == 256 ? 4 : 6; }
+// Tiles of linear_wgmma.cu: 128 tokens by 256 or 128 rows of weights, and how many tiles of tokens run side by side.
+constexpr int LINEAR_WGMMA_THREADS = 384, LINEAR_WGMMA_TOKENS = 128, LINEAR_WGMMA_GROUP = 16;
+constexpr int linear_wgmma_stages(int rows) { return rows == 256 ? 4 : 6; }
+constexpr int LINEAR_WGMMA_RING = 192 * 1024;
+constexpr int LINEAR_WGMMA_SLAB = 40;  // floats from one token to the next in the epilogue
+// The ring, what it takes to begin at a multiple of 1024, and eight warps' slabs of 16 tokens.
 constexpr int LINEAR_WGMMA_SHARED =
-    193 * 1024;  // 192, and what it takes to begin at a multiple of 1024
+    LINEAR_WGMMA_RING + 1024 + 8 * 16 * LINEAR_WGMMA_SLAB * static_cast<int>(sizeof(float));
+
+// Boxes of 64 elements by 128 rows of the operand, and by as many rows of weights as a tile has (swiglu: half as many, twice).
+struct LinearWgmmaParams {
+  TensorMap x, w, up;  // w, up: filled where linear.w_aligned
+  LinearParams linear;
+};
 
 // Of linear_mma16.cu, whose kernels a launcher and nvcc alike must size: the pieces of a row are 64 bytes.
 constexpr int LINEAR_MMA16_WARPS = 8, LINEAR_MMA16_TOKENS = 64;

@@ -408,7 +408,8 @@ FOVEA_DEVICE void tensor_map_prefetch(const TensorMap *map) {
 }
 
 // Hands registers from the warps that copy to those that multiply: all warps of a group of four call one of these. N: registers
-// per thread from here on, a multiple of 8 from 24 to 240.
+// per thread from here on, a multiple of 8 from 24 to 240. A kernel begins with what FOVEA_KERNEL's threads leave for each: 65536
+// over them, rounded down to a multiple of 8; taking waits until as many were given.
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define FOVEA_PTX_90A(...) asm volatile(__VA_ARGS__)
 #else

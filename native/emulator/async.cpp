@@ -189,6 +189,9 @@ uint32_t swizzled(uint32_t offset, int swizzle) {
 
 Box box_of(Worker &w, const TensorMap *map, int column, int row, uint32_t shared,
            const void *call) {
+  auto place = reinterpret_cast<uintptr_t>(map);
+  if (w.in_own_stack(place)) w.fault("a tensor map in a local variable", call);
+  check_aligned(map, alignof(TensorMap), "a tensor map at", call);
   Map m;
   memcpy(&m, map, sizeof m);
   if (m.made != Map::MADE) w.fault("a tensor map that was never filled", call);
@@ -357,6 +360,28 @@ void store_wait(int groups) {
   w.now = w.time << ID_BITS | t.number;
 }
 
+// ---- registers ----
+
+namespace {
+
+constexpr Collective REGISTERS{
+    "setmaxnreg",
+    [](Worker &w, Warp &warp, uint32_t) { warp.registers = w.thread(warp, 0).request.lane; }, true};
+
+}  // namespace
+
+// Who takes is not held up until others have given; whether they did is looked at when the block has ended.
+void change_registers(int count, bool more) {
+  Worker &w = *worker;
+  int before = w.warp->registers ? w.warp->registers : first_registers(w.job->function->threads);
+  if (more ? count < before : count > before)
+    w.fault(std::string(more ? "takes" : "gives") + " registers of " + std::to_string(before) +
+                " a thread, so that there are " + std::to_string(count),
+            CALL);
+  w.request().lane = count;
+  w.join_whole(REGISTERS, CALL);
+}
+
 // ---- the host's part ----
 
 // CUDA driver API, cuTensorMapEncodeTiled: numbers of types and swizzles, and what it asks for.
@@ -367,7 +392,8 @@ int encode_tensor_map(void *map, int type, uint32_t rank, void *address, const u
   int bytes = type == 1 || type == 6 || type == 9   ? 2  // 16 bits, binary16, bfloat16
               : type == 2 || type == 3 || type == 7 ? 4  // 32 bits without and with sign, binary32
                                                     : 0;
-  if (!map || reinterpret_cast<uintptr_t>(map) % 64 || !bytes || rank != 2) return INVALID;
+  if (!map || reinterpret_cast<uintptr_t>(map) % alignof(TensorMap) || !bytes || rank != 2)
+    return INVALID;
   if (reinterpret_cast<uintptr_t>(address) % 16 || strides[0] % 16 ||
       strides[0] >= uint64_t{1} << 40)
     return INVALID;

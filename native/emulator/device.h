@@ -16,7 +16,7 @@
 #define FOVEA_DEVICE inline __attribute__((always_inline))
 
 #define FOVEA_KERNEL(name, Params, threads)                                    \
-  static_assert(sizeof(Params) <= 4096 && alignof(Params) <= 64);              \
+  static_assert(sizeof(Params) <= 4096 && alignof(Params) <= 128);             \
   [[gnu::noinline]] static void name(const Params &p);                         \
   static const ::fovea::emulator::Function name##_function{                    \
       #name, sizeof(Params), threads,                                          \

@@ -42,6 +42,7 @@ void store_bulk(void *global, const void *shared, int bytes);
 void store_box(const TensorMap *map, int column, int row, const void *shared);
 void store_commit();
 void store_wait(int groups);
+void change_registers(int count, bool more);
 
 enum class Half { F16, BF16 };
 void wgmma(Half type, int columns, float *d, uint64_t a, uint64_t b, bool add);
@@ -281,10 +282,12 @@ FOVEA_DEVICE void tensor_map_prefetch(const TensorMap *) {}
 template <int N>
 FOVEA_DEVICE void registers_give() {
   static_assert(N >= 24 && N <= 240 && N % 8 == 0);
+  ::fovea::emulator::change_registers(N, false);
 }
 template <int N>
 FOVEA_DEVICE void registers_take() {
   static_assert(N >= 24 && N <= 240 && N % 8 == 0);
+  ::fovea::emulator::change_registers(N, true);
 }
 FOVEA_DEVICE void wgmma_fence() { ::fovea::emulator::products_fence(); }
 FOVEA_DEVICE void wgmma_commit() { ::fovea::emulator::products_commit(); }

@@ -120,12 +120,32 @@ void Worker::run_block(uint64_t index) {
       fail(line(threads[i * 32], "its warp and the first of its four have not run the same wgmma",
                 nullptr));
   }
+  if (!failed) check_registers();
   for (size_t i = 0; i < count && !failed; i++) {
     uint64_t end;
     memcpy(&end, stack(i), sizeof end);
     if (end != FAR_END)
       fail(line(threads[i], "locals take more than the stack of a thread", nullptr));
   }
+}
+
+// What warps took must have been given by others, or they wait for ever.
+void Worker::check_registers() {
+  int first = first_registers(job->function->threads), total = 0;
+  for (size_t i = 0; i < warps.size(); i++) {
+    int own = warps[i].registers, leader = warps[i / 4 * 4].registers;
+    if (own != leader)
+      return fail(line(threads[i * 32],
+                       "its warp and the first of its four have not set their registers alike",
+                       nullptr));
+    total += (own ? own : first) - first;
+    if (own && warps.size() < i / 4 * 4 + 4)
+      return fail(line(threads[i * 32], "fewer than four warps set their registers", nullptr));
+  }
+  if (total > 0)
+    fail(line(threads[0],
+              "warps take " + std::to_string(total * 32) + " registers more than others gave",
+              nullptr));
 }
 
 void Worker::begin_thread() {

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <vector>
@@ -144,6 +145,7 @@ struct Warp {
   std::vector<Sums> sums;
   std::vector<Product> products;
   uint32_t product_groups = 0, product_count = 0;
+  int registers = 0;           // a thread; 0: as many as at the start
   bool product_fence = false;  // since the last wait
 };
 
@@ -155,13 +157,16 @@ struct Array {
 struct Job {  // A launch under way.
   const Function *function;
   Launch how;
-  alignas(64) uint8_t params[4096];
+  alignas(128) uint8_t params[4096];
   uint64_t seed;
   uint64_t first, step;           // block i in order of start is (first + i * step) mod count
   std::atomic<uint64_t> next{0};  // i of the next to start
   std::atomic<bool> failed{false};
   std::atomic<bool> waited{false};  // some thread has waited for the kernels before
 };
+
+// What a thread begins with: its share of the multiprocessor's, as __launch_bounds__ has the compiler take it.
+constexpr int first_registers(int threads) { return std::min(256, 65536 / threads / 8 * 8); }
 
 struct Worker {
   Worker();
@@ -264,6 +269,7 @@ struct Worker {
 
  private:
   void run_block(uint64_t index);
+  void check_registers();
   void run_fibers();
   Thread *choose();
   void leave();  // goes on with another thread; returns when the running one is chosen again

@@ -44,8 +44,10 @@ void sizes(int32_t kernel, const Line &k) {
            {63, 72, 127, 0, 2},
            {128, 576, 128, 3, 2},  // rings wrap
            {65, 136, 130, 0, 2},
-           {300, 456, 700, 2, 2},    // big tiles, rings wrap
-           {270, 64, 1030, 20, 2}};  // tiles of which no token counts
+           {300, 456, 700, 2, 2},    // several tiles a block, rings wrap between them
+           {270, 456, 1030, 20, 2},  // the same with big tiles
+           {400, 64, 1030, 200, 2},  // tiles of which no token counts
+           {2100, 32, 130, 0, 2}};   // more tiles of tokens than run side by side
   } else {
     all = {{1, 32, 1},
            {17, blocks ? 96 : 40, 65, 0, 2},
@@ -84,6 +86,7 @@ int main(int count, char **words) {
         with_size(i, k, c);
     } else {
       with_size(i, k, {3, 64, 18, 1});
+      if (k.variant == "wgmma") with_size(i, k, {130, 72, 140, 1, 2});
     }
     checked++;
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/tensor_map.h"
 #include "fovea/cuda.h"
 
 #if __has_include(<cuda.h>)
@@ -41,6 +42,13 @@ EQUAL(CU_FUNC_ATTRIBUTE_PTX_VERSION);
 EQUAL(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 EQUAL(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
 EQUAL(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
+EQUAL(CU_TENSOR_MAP_DATA_TYPE_FLOAT16);
+EQUAL(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16);
+EQUAL(CU_TENSOR_MAP_SWIZZLE_128B);
+EQUAL(CU_TENSOR_MAP_L2_PROMOTION_L2_256B);
+static_assert(CU_TENSOR_MAP_INTERLEAVE_NONE == 0 && CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE == 0);
+static_assert(sizeof(::CUtensorMap) == sizeof(TensorMap) &&
+              alignof(::CUtensorMap) <= alignof(TensorMap));
 }  // namespace
 #endif
 
@@ -49,6 +57,10 @@ extern int fake_current, fake_capability, fake_ptx, fake_loaded, fake_launches, 
 extern const char *fake_kernel;
 extern unsigned fake_config[9];
 extern void *fake_stream;
+extern int fake_maps, fake_map[7];
+extern const void *fake_matrix, *fake_param;
+extern uint64_t fake_extents[3];
+extern unsigned fake_box[2];
 }
 
 namespace {
@@ -98,6 +110,45 @@ void check_rejects(const fovea_cuda *cuda) {
       fovea_cuda_rejects(cuda, i, args.data());
     }
   }
+}
+
+// Tensor maps of a linear map's operands, as the driver is asked for them.
+void check_maps(fovea_cuda *cuda) {
+  alignas(256) static uint8_t weights[96 * 200 * 2 + 16], scratch[200000];
+  static float x[150 * 200], y[150 * 96];
+  fovea_linear_args args{};
+  args.x = matrix(x, 150, 200);
+  args.y = matrix(y, 150, 96);
+  fovea_cuda_step step{-1, &args};
+  char message[300] = "";
+  for (int32_t i = 0; i < fovea_cuda_kernel_count(); i++) {
+    fovea_cuda_kernel k;
+    if (fovea_cuda_kernel_at(i, &k) == FOVEA_OK && !strcmp(k.op, "linear") &&
+        !strcmp(k.variant, "wgmma") && !strcmp(k.signature, "f32,bf16,_->f32"))
+      step.kernel = i;
+  }
+  auto enqueue = [&](int32_t offset) {
+    args.w = matrix(weights + offset, 96, 200);
+    args.w.dtype = FOVEA_BF16;
+    CHECK(fovea_cuda_scratch_bytes(cuda, step.kernel, &args) <=
+          static_cast<int64_t>(sizeof scratch));
+    fake_maps = 0;
+    return fovea_cuda_enqueue(cuda, &step, 1, scratch, sizeof scratch, nullptr, nullptr, message,
+                              sizeof message);
+  };
+  CHECK(enqueue(0) == FOVEA_OK && fake_maps == 2 && fake_matrix == weights);
+  CHECK(!strcmp(fake_kernel, "linear_bf16__wgmma128"));
+  CHECK(fake_config[0] == 2 && fake_config[1] == 1 && fake_config[3] == 384);
+  CHECK(fake_extents[0] == 200 && fake_extents[1] == 96 && fake_extents[2] == 400);
+  CHECK(fake_box[0] == 64 && fake_box[1] == 128);
+  const int words[] = {
+      fovea::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,   2, 0, fovea::CU_TENSOR_MAP_SWIZZLE_128B,
+      fovea::CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0, 1};
+  CHECK(!memcmp(fake_map, words, sizeof words));
+  CHECK(reinterpret_cast<uintptr_t>(fake_param) % alignof(TensorMap) == 0);
+  // Weights that have no tensor map: x's alone is made, of rows padded to whole boxes.
+  CHECK(enqueue(2) == FOVEA_OK && fake_maps == 1 && fake_matrix != weights);
+  CHECK(fake_extents[0] == 256 && fake_extents[1] == 150 && fake_extents[2] == 512);
 }
 
 void run(const std::string &folder) {
@@ -150,6 +201,9 @@ void run(const std::string &folder) {
       steps[0].kernel = steps[1].kernel = i;
   }
   check_rejects(cuda);
+
+  check_maps(cuda);
+  fake_launches = 0;
 
   int32_t failed = -1;
   auto enqueue = [&] {

@@ -175,6 +175,13 @@ EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction functi
                                  void **extra) {
   return within_context([&] { return table().LaunchKernelEx(config, function, params, extra); });
 }
+EXPORT CUresult cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
+                                       const uint64_t *extents, const uint64_t *strides,
+                                       const uint32_t *box, const uint32_t *element_strides,
+                                       int interleave, int swizzle, int promotion, int fill) {
+  return table().TensorMapEncodeTiled(map, type, rank, address, extents, strides, box,
+                                      element_strides, interleave, swizzle, promotion, fill);
+}
 EXPORT CUresult cuGetErrorName(CUresult error, const char **text) {
   return table().GetErrorName(error, text);
 }

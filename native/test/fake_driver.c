@@ -1,6 +1,6 @@
 /*
  * A libcuda.so.1 for tests on machines without one: modules are NUL-separated lists of kernel names, launches are counted and
- * the last one is kept. As old as CUDA 12.0: cuFuncGetParamInfo is not there.
+ * the last one is kept, and the last tensor map's arguments. As old as CUDA 12.0: cuFuncGetParamInfo is not there.
  */
 
 #include <stddef.h>
@@ -20,6 +20,13 @@ EXPORT int fake_fails = 0; /* what the next launches return */
 EXPORT const char *fake_kernel = NULL;
 EXPORT unsigned fake_config[9]; /* grid, block, shared memory, attributes, the id of the first */
 EXPORT void *fake_stream = NULL;
+EXPORT const void *fake_param = NULL; /* where the last launch's params lay */
+EXPORT int fake_maps = 0;
+EXPORT int
+    fake_map[7]; /* type, rank, interleave, swizzle, promotion, fill, step between elements */
+EXPORT const void *fake_matrix = NULL;
+EXPORT uint64_t fake_extents[3]; /* columns, rows, bytes from one row to the next */
+EXPORT unsigned fake_box[2];
 
 EXPORT int cuCtxGetDevice(int *device) {
   *device = 0;
@@ -83,7 +90,27 @@ EXPORT int cuLaunchKernelEx(const void *config, void *function, void **params, v
     fake_config[8] = *first;
   }
   fake_kernel = function;
+  fake_param = params[0];
   fake_launches++;
+  return 0;
+}
+
+EXPORT int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
+                                  const uint64_t *extents, const uint64_t *strides,
+                                  const uint32_t *box, const uint32_t *element_strides,
+                                  int interleave, int swizzle, int promotion, int fill) {
+  const int words[] = {
+      type, (int)rank, interleave, swizzle, promotion, fill, (int)element_strides[0]};
+  if ((uintptr_t)map % 128 || (uintptr_t)address % 16 || strides[0] % 16) return INVALID_VALUE;
+  memcpy(fake_map, words, sizeof words);
+  memset(map, 0x5a, 128);
+  fake_matrix = address;
+  fake_extents[0] = extents[0];
+  fake_extents[1] = extents[1];
+  fake_extents[2] = strides[0];
+  fake_box[0] = box[0];
+  fake_box[1] = box[1];
+  fake_maps++;
   return 0;
 }
 

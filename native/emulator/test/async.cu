@@ -138,3 +138,21 @@ FOVEA_KERNEL(turn__bulk, TestParams, 128) {
     }
   }
 }
+
+// Four warps give registers, eight take them. 1: take more than were given; 2: one warp of the four gives none; 3: give more than
+// they have.
+FOVEA_KERNEL(registers__pool, TestParams, 384) {
+  int t = static_cast<int>(threadIdx.x);
+  if (t < 128) {
+    if (p.fault == 3) {
+      registers_give<176>();
+    } else if (p.fault != 2 || t < 96) {
+      registers_give<40>();
+    }
+  } else if (p.fault == 1) {
+    registers_take<240>();
+  } else {
+    registers_take<232>();
+  }
+  if (t < p.count) p.y[t] = p.x[t];
+}

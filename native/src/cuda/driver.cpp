@@ -36,9 +36,10 @@ struct Loaded {
     find(library, table.FuncSetAttribute, "cuFuncSetAttribute");
     find(library, table.FuncGetParamInfo, "cuFuncGetParamInfo", false);
     find(library, table.LaunchKernelEx, "cuLaunchKernelEx");
+    find(library, table.TensorMapEncodeTiled, "cuTensorMapEncodeTiled");
     find(library, table.GetErrorName, "cuGetErrorName");
     find(library, table.GetErrorString, "cuGetErrorString");
-    if (why) why = "libcuda.so.1 is older than CUDA 12";  // cuLaunchKernelEx is the youngest
+    if (why) why = "libcuda.so.1 is older than CUDA 12";  // as cuTensorMapEncodeTiled is
   }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace fovea {
 
@@ -49,6 +50,9 @@ typedef struct CUlaunchConfig {
   CUlaunchAttribute *attrs;
   unsigned numAttrs;
 } CUlaunchConfig;
+
+enum { CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9 };
+enum { CU_TENSOR_MAP_SWIZZLE_128B = 3, CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3 };
 static_assert(sizeof(CUlaunchAttribute) == 72 && offsetof(CUlaunchAttribute, value) == 8);
 static_assert(sizeof(CUlaunchConfig) == 56 && offsetof(CUlaunchConfig, hStream) == 32);
 
@@ -65,6 +69,11 @@ struct Driver {
   CUresult (*FuncGetParamInfo)(CUfunction function, size_t index, size_t *offset, size_t *bytes);
   CUresult (*LaunchKernelEx)(const CUlaunchConfig *config, CUfunction function, void **params,
                              void **extra);
+  // map: 128 bytes at a multiple of 128. extents, box: innermost first; strides: bytes, of all axes but the innermost.
+  CUresult (*TensorMapEncodeTiled)(void *map, int type, uint32_t rank, void *address,
+                                   const uint64_t *extents, const uint64_t *strides,
+                                   const uint32_t *box, const uint32_t *element_strides,
+                                   int interleave, int swizzle, int promotion, int fill);
   CUresult (*GetErrorName)(CUresult error, const char **text);
   CUresult (*GetErrorString)(CUresult error, const char **text);
 };

@@ -113,6 +113,7 @@ const Driver TABLE{context_device,
                    set_function_attribute,
                    function_params,
                    launch,
+                   emulator::encode_tensor_map,
                    error_name,
                    error_string};
 

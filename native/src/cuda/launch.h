@@ -15,6 +15,7 @@
 
 #include "checks.h"
 #include "cuda/report.h"
+#include "cuda/tensor_map.h"
 #include "fovea/cuda.h"
 #include "tensors.h"
 
@@ -96,6 +97,12 @@ class Launch {
                                            static_cast<int32_t>(x_step), w.data, y, stream_))
       fail(FOVEA_E_UNSUPPORTED, "cuBLAS refuses");
   }
+
+  // What tma_load_2d takes for boxes of 64 elements by `box_rows` (at most 256) with 128-byte swizzle, of a matrix of 16-bit
+  // elements whose first row and whose pitch, in elements, are multiples of 16 bytes. Part of a kernel's params. Filled in place:
+  // GCC does not align what a function returns as the driver asks.
+  void matrix(TensorMap &map, const void *data, int32_t dtype, int64_t columns, int64_t rows,
+              int64_t pitch, int box_rows);
 
   // Refuses the step: arguments that only show their fault with their addresses.
   void fail(int32_t status, const char *why) {

@@ -338,7 +338,7 @@ int64_t scratch_mma(const DeviceInfo &, const void *args) {
 
 // clang-format off
 Module wgmma_file{"linear_wgmma"};
-Function<LinearParams> wgmma[][2] = {  // f16, bf16; 128, 256 outputs
+Function<LinearWgmmaParams> wgmma[][2] = {  // f16, bf16; 128, 256 rows of weights
     {{wgmma_file, "linear_f16__wgmma128", LINEAR_WGMMA_SHARED}, {wgmma_file, "linear_f16__wgmma256", LINEAR_WGMMA_SHARED}},
     {{wgmma_file, "linear_bf16__wgmma128", LINEAR_WGMMA_SHARED}, {wgmma_file, "linear_bf16__wgmma256", LINEAR_WGMMA_SHARED}}};
 // clang-format on
@@ -348,15 +348,26 @@ Operand operand_wgmma(const Call &c) { return {c.x->dim[0], up_to(c.x->dim[1], 6
 template <LinearThen THEN>
 void run_wgmma(Launch &l, const void *args) {
   Call c = call<THEN>(args);
-  LinearParams p = params<THEN>(l, c);
-  operand(l, c, x_rows, operand_wgmma(c), p);
-  int64_t t = pieces(c.x->dim[0], LINEAR_WGMMA_TOKENS);
-  // Big tiles where there are enough of them to keep the device busy; the bits are the same.
-  // Tiles end where a head does: big ones only where heads are that wide.
-  bool big =
-      t * tiles<THEN>(c, 256) >= l.device.multiprocessors && (THEN != LINEAR_QKV || p.outs > 64);
-  l.launch(wgmma[c.w->dtype - FOVEA_F16][big], {t, tiles<THEN>(c, big ? 256 : 128)}, 256,
-           LINEAR_WGMMA_SHARED, p);
+  Operand size = operand_wgmma(c);
+  LinearWgmmaParams p{};
+  p.linear = params<THEN>(l, c);
+  operand(l, c, x_rows, size, p.linear);
+  int64_t t = pieces(c.x->dim[0], LINEAR_WGMMA_TOKENS), o = c.w->dim[0], i = c.x->dim[1];
+  auto all = [&](int rows) { return t * tiles<THEN>(c, rows); };
+  auto waves = [&](int rows) { return pieces(all(rows), l.device.multiprocessors); };
+  // A big tile takes about 1.8 times as long as a small one. The bits are the same.
+  bool big = 9 * waves(256) <= 5 * waves(128);
+  int rows = big ? 256 : 128;
+  l.matrix(p.x, p.linear.operand, c.w->dtype, size.width, size.tokens, size.width,
+           LINEAR_WGMMA_TOKENS);
+  if (p.linear.w_aligned) {
+    int box = paired(THEN) ? rows / 2 : rows;
+    l.matrix(p.w, p.linear.w, c.w->dtype, i, o, i, box);
+    if (c.up) l.matrix(p.up, p.linear.up, c.w->dtype, i, o, i, box);
+  }
+  int64_t most = l.device.multiprocessors;
+  l.launch(wgmma[c.w->dtype - FOVEA_F16][big], all(rows) < most ? all(rows) : most,
+           LINEAR_WGMMA_THREADS, LINEAR_WGMMA_SHARED, p, {.overlap = true});
 }
 
 template <LinearThen THEN>
@@ -435,7 +446,7 @@ int64_t scratch_cublas(const DeviceInfo &, const void *args) {
   LINE(op, struct, then, signature, "dp4a", 80, run_dp4a, rejects_dp4a, no_scratch)
 #define FLOATS(...) PLAIN(__VA_ARGS__), CUBLAS(__VA_ARGS__)
 #define HALVES(...) PLAIN(__VA_ARGS__), CUBLAS(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
-#define OWN_HALVES(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), WGMMA(__VA_ARGS__), MMA16(__VA_ARGS__)
+#define OWN_HALVES(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), MMA16(__VA_ARGS__)
 #define BLOCKS(...) PLAIN(__VA_ARGS__), MMA(__VA_ARGS__), MMA16(__VA_ARGS__), DP4A(__VA_ARGS__)
 // clang-format on
 // The ops, with a bias and without.

@@ -275,6 +275,18 @@ void Launch::enqueue(const FunctionLine &function, Grid grid, int threads, int s
   failed_ = nullptr;
 }
 
+void Launch::matrix(TensorMap &map, const void *data, int32_t dtype, int64_t columns, int64_t rows,
+                    int64_t pitch, int box_rows) {
+  const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)};
+  const uint64_t stride = static_cast<uint64_t>(pitch) * 2;
+  const uint32_t box[] = {64, static_cast<uint32_t>(box_rows)}, steps[] = {1, 1};
+  CUresult result = context_.driver->TensorMapEncodeTiled(
+      &map, dtype == FOVEA_F16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+      2, const_cast<void *>(data), extents, &stride, box, steps, 0, CU_TENSOR_MAP_SWIZZLE_128B,
+      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0);
+  if (result) fail(FOVEA_E_UNSUPPORTED, context_.text(result));
+}
+
 namespace {
 
 template <class Block>
