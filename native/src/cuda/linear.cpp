@@ -465,7 +465,7 @@ int64_t scratch_cublas(const DeviceInfo &, const void *args) {
 // With a norm before the map. cuBLAS gets the rows that linear_x has normed, which it does not for f32.
 #define NORM_GATE(kind, type) \
   kind("norm_swiglu", fovea_norm_swiglu_args, NORM_SWIGLU, "f32,f32," type "," type "->f32")
-// linear_then knows no heads.
+// linear_then knows no heads, and wgmma no pairs of rows of three matrices: prompts of f16 weights take mma here.
 #define NORM_HEADS(kind, type)                                         \
   kind("norm_qkv", fovea_norm_qkv_args, LINEAR_QKV,                    \
        "f32,f32," type "," type "," type ",f32,f32,i32,i32,i32->f32"), \
