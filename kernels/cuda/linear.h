@@ -16,10 +16,11 @@ struct LinearParams {
   const float *x;  // [T,width]
   const void *w;   // [outs,width]: gate's for swiglu. Quants only where the type has blocks
   const void *up;  // swiglu's second weights
-  const uint16_t *scales, *up_scales;  // [outs,width/32], where the type has blocks
-  const float *b;                      // [outs] or null
-  const float *r;                      // [T,outs] of linear_add; may be y
-  float *y;                            // [T,outs]
+  // Where the type has blocks: [outs,width/32] binary16; of groups of 128, [outs,width/128] words, a zero point above the binary16.
+  const void *scales, *up_scales;
+  const float *b;  // [outs] or null
+  const float *r;  // [T,outs] of linear_add; may be y
+  float *y;        // [T,outs]
   // x as the matrix units take it, made by linear_x.cu, and by what each of its rows is still to be multiplied (null: by 1).
   const uint16_t *operand;
   const float *row_scales;

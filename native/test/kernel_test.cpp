@@ -437,7 +437,7 @@ int main() {
     current = op + " " + k.signature + " " + k.variant;
     checked++;
     if (op == "swiglu" || op.rfind("linear", 0) == 0) {
-      bool blocks = current.find("_0") != std::string::npos;
+      bool blocks = in_blocks(code(types(k.signature)[1]));
       linear(i, k, {1, 32, 1});
       linear(i, k, {3, blocks ? 544 : 77, 37, 1});
       linear(i, k, {29, blocks ? 672 : 61, 35, 0, ALONE});

@@ -26,7 +26,8 @@ enum fovea_dtype {
   FOVEA_BF16 = 2,
   FOVEA_Q8_0 = 3,
   FOVEA_Q4_0 = 4,
-  FOVEA_I32 = 5
+  FOVEA_I32 = 5,
+  FOVEA_Q4_G128 = 6
 };
 
 enum fovea_status {

@@ -19,7 +19,12 @@ public enum DType {
   /** 32 weights: one binary16 scale d, then 16 bytes; byte j holds q[j] low, q[j+16] high; w = d·(q−8) (ggml's Q4_0). */
   Q4_0(4, 32, 18),
   /** Signed 32-bit: token ids, positions, page numbers. */
-  I32(5, 1, 4);
+  I32(5, 1, 4),
+  /**
+   * 128 weights: one binary16 scale d, one 16-bit zero point z of 0 to 15, then 64 bytes, each 16 of them 32 weights in the order of
+   * Q4_0; w = d·(q−z). What AWQ and GPTQ checkpoints hold; z = 8 where they have no zero points.
+   */
+  Q4_G128(6, 128, 68);
 
   private final int code;
   private final int blockSize;
@@ -46,6 +51,15 @@ public enum DType {
     return blockBytes;
   }
 
+  /** Bytes at the front of a quantized block, before its weights: the scale, and the zero point where there is one. */
+  public int scaleBytes() {
+    return switch (this) {
+      case Q8_0, Q4_0 -> 2;
+      case Q4_G128 -> 4;
+      case F32, F16, BF16, I32 -> 0;
+    };
+  }
+
   public boolean isQuantized() {
     return blockSize > 1;
   }
@@ -70,7 +84,7 @@ public enum DType {
         return t;
       }
     }
-    throw new InputException(
-        "unknown element type '" + label + "': expected one of f32, f16, bf16, q8_0, q4_0, i32");
+    throw new InputException("unknown element type '" + label
+        + "': expected one of f32, f16, bf16, q8_0, q4_0, q4_g128, i32");
   }
 }

@@ -1,5 +1,6 @@
 package dev.fovea.weights;
 
+import dev.fovea.error.InputException;
 import dev.fovea.tensor.DType;
 import org.jspecify.annotations.Nullable;
 
@@ -70,6 +71,7 @@ enum GgmlType {
     return null;
   }
 
+  /** @throws InputException for a type that GGUF files cannot hold */
   static GgmlType of(DType dtype) {
     return switch (dtype) {
       case F32 -> F32;
@@ -78,6 +80,7 @@ enum GgmlType {
       case Q8_0 -> Q8_0;
       case Q4_0 -> Q4_0;
       case I32 -> I32;
+      case Q4_G128 -> throw new InputException("GGUF files cannot hold " + dtype.label());
     };
   }
 }

@@ -146,7 +146,7 @@ public final class Weights {
       throw FileException.mismatch(
           t.file(),
           t.where() + " (" + canonical + "): element type",
-          "F32, F16, BF16, Q8_0 or Q4_0",
+          "F32, F16, BF16, Q8_0, Q4_0 or Q4_G128",
           t.type());
     }
     taken.add(t.name());
