@@ -18,12 +18,15 @@
 
 namespace {
 
-constexpr int AHEAD = 4;  // packets of each row that a lane asks for at once
+// Packets of each row that a lane asks for at once. Scales that are words leave registers for fewer where there are several rows
+// of x. A lane's sums go on in the same order.
+template <LinearWeights W, int M>
+constexpr int AHEAD = LinearBlocks<W>::GROUPED &&M > 1 ? 3 : 4;
 
-template <LinearWeights W>
+template <LinearWeights W, int COUNT>
 struct Packets {
-  uint4 q[2][AHEAD];
-  typename LinearBlocks<W>::Scale d[2][AHEAD];
+  uint4 q[2][COUNT];
+  typename LinearBlocks<W>::Scale d[2][COUNT];
 };
 
 // Rows of x in shared memory: their bytes, then a factor and an offset per block.
@@ -117,12 +120,12 @@ FOVEA_DEVICE Pair<W> pair_at(const LinearParams &p, int unit) {
           {Blocks::row(p.scales, first, p.width), Blocks::row(p.scales, second, p.width)}};
 }
 
-template <LinearWeights W>
-FOVEA_DEVICE void load(Packets<W> &to, const Pair<W> &rows, int first, int packets) {
+template <LinearWeights W, int COUNT>
+FOVEA_DEVICE void load(Packets<W, COUNT> &to, const Pair<W> &rows, int first, int packets) {
   // Packets of a scale.
   constexpr int SPAN = LinearBlocks<W>::SPAN * (LinearBlocks<W>::FOUR ? 1 : 2);
 #pragma unroll
-  for (int j = 0; j < AHEAD; j++) {
+  for (int j = 0; j < COUNT; j++) {
     int i = first + j * 32;
     if (i < packets) {
 #pragma unroll
@@ -161,6 +164,7 @@ template <LinearWeights W, int M>
 FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
   using Blocks = LinearBlocks<W>;
   constexpr bool FOUR = Blocks::FOUR;
+  constexpr int COUNT = AHEAD<W, M>;
   int blocks = p.width / 32, packets = FOUR ? blocks : blocks * 2;
   int lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
   // Blocks side by side take pairs side by side, so that what is left for the last round is spread over all of them.
@@ -168,11 +172,11 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
   int units = p.then == LINEAR_SWIGLU ? p.outs : (p.outs + 1) / 2;
   int step = static_cast<int>(gridDim.x) * warps;
 
-  Packets<W> next{};
+  Packets<W, COUNT> next{};
   Pair<W> pair{};
   if (unit < units) {
     pair = pair_at<W>(p, unit);
-    load<W>(next, pair, lane, packets);
+    load(next, pair, lane, packets);
   }
   pdl_launch();
   pdl_wait();
@@ -184,16 +188,16 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
 
   for (; unit < units; unit += step) {
     float sums[2][M] = {};
-    for (int from = 0; from < packets; from += AHEAD * 32) {
-      Packets<W> now = next;
-      if (from + AHEAD * 32 < packets) {
-        load<W>(next, pair, from + AHEAD * 32 + lane, packets);
+    for (int from = 0; from < packets; from += COUNT * 32) {
+      Packets<W, COUNT> now = next;
+      if (from + COUNT * 32 < packets) {
+        load(next, pair, from + COUNT * 32 + lane, packets);
       } else if (unit + step < units) {
         pair = pair_at<W>(p, unit + step);
-        load<W>(next, pair, lane, packets);
+        load(next, pair, lane, packets);
       }
 #pragma unroll
-      for (int j = 0; j < AHEAD; j++) {
+      for (int j = 0; j < COUNT; j++) {
         int i = from + j * 32 + lane;
         if (i < packets) {
           float d[2] = {Blocks::scale(now.d[0][j]), Blocks::scale(now.d[1][j])};
@@ -203,8 +207,8 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
 #pragma unroll
             for (int r = 0; r < 2; r++) {
               int offset = __float_as_int(factor.y);
-              if (Blocks::GROUPED) offset *= Blocks::zero(now.d[r][j]);
-              int s = dot<W>(now.q[r][j], x, m, i, offset);
+              int s = dot<W>(now.q[r][j], x, m, i, Blocks::GROUPED ? 0 : offset);
+              if (Blocks::GROUPED) s += offset * Blocks::zero(now.d[r][j]);
               sums[r][m] = fmaf(static_cast<float>(s), d[r] * factor.x, sums[r][m]);
             }
           }
