@@ -21,7 +21,9 @@ namespace {
 // Packets of each row that a lane asks for at once. Scales that are words leave registers for fewer where there are several rows
 // of x. A lane's sums go on in the same order.
 template <LinearWeights W, int M>
-constexpr int AHEAD = LinearBlocks<W>::GROUPED &&M > 1 ? 3 : 4;
+constexpr int AHEAD = !LinearBlocks<W>::GROUPED || M == 1 ? 4
+                      : M == 2                            ? 2
+                                                          : 3;
 
 template <LinearWeights W, int COUNT>
 struct Packets {
@@ -108,16 +110,19 @@ struct Pair {
 template <LinearWeights W>
 FOVEA_DEVICE Pair<W> pair_at(const LinearParams &p, int unit) {
   using Blocks = LinearBlocks<W>;
-  int64_t bytes = int64_t{p.width} / 32 * Blocks::BYTES;
+  int64_t blocks = p.width / 32, bytes = blocks * Blocks::BYTES;
+  int64_t scales_width = blocks / Blocks::SPAN;
   auto *w = static_cast<const uint8_t *>(p.w);
+  auto *scales = static_cast<const typename Blocks::Scale *>(p.scales);
   if (p.then == LINEAR_SWIGLU) {
+    auto *up_scales = static_cast<const typename Blocks::Scale *>(p.up_scales);
     return {{w + unit * bytes, static_cast<const uint8_t *>(p.up) + unit * bytes},
-            {Blocks::row(p.scales, unit, p.width), Blocks::row(p.up_scales, unit, p.width)}};
+            {scales + unit * scales_width, up_scales + unit * scales_width}};
   }
   int64_t first = int64_t{unit} * 2;
   int64_t second = first + 1 < p.outs ? first + 1 : first;
   return {{w + first * bytes, w + second * bytes},
-          {Blocks::row(p.scales, first, p.width), Blocks::row(p.scales, second, p.width)}};
+          {scales + first * scales_width, scales + second * scales_width}};
 }
 
 template <LinearWeights W, int COUNT>

@@ -105,7 +105,7 @@ def make(case: str) -> None:
     if error > 1e-5 * magnitude:
         raise SystemExit(f"{case}: float32 and float64 differ by {error:.2e}")
     columns = list(range(5, vocab, 1357))
-    description = {"text": TEXT, "seed": seed, "qzeros": fixed, "quantization_config": config, "prompt_ids": ids,
+    description = {"text": TEXT, "seed": seed, "packing": config["quant_method"], "qzeros": fixed, "quantization_config": config, "prompt_ids": ids,
                    "logit_columns": columns, "magnitude": magnitude, "oracle_error": error, "crc32": sums}
     lines = [f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in description.items()]
     rows = ",\n".join("    " + json.dumps([float(f"{v:.9g}") for v in row]) for row in logits[:, columns].tolist())
