@@ -18,8 +18,8 @@ enum LinearThen {
 // Of norm_qkv. Heads are counted through: those of q, then of k, then of v. A head's outputs are `outs` pairs.
 struct LinearQkv {
   const void *w[3];
-  const uint16_t *scales[3];
-  void *cache[2];  // k, v: f32 or binary16 [Pg,Hk,Ps,Dh]
+  const void *scales[3];  // as LinearParams has them
+  void *cache[2];         // k, v: f32 or binary16 [Pg,Hk,Ps,Dh]
   const int32_t *pos, *seq, *pages;
   int32_t heads, key_heads;
   int32_t neighbours;  // pair i is (2i, 2i+1), else (i, i + outs)
@@ -34,12 +34,13 @@ struct LinearParams {
   const float *x;  // [T,width]
   const void *w;   // [outs,width]: gate's for swiglu. Quants only where the type has blocks
   const void *up;  // swiglu's second weights
-  const uint16_t *scales, *up_scales;  // [outs,width/32], where the type has blocks
-  const float *b;                      // [outs] or null
-  const float *r;                      // [T,outs] of linear_add; may be y
-  const float *g;                      // [width] of the RMSNorm before the map, or null
-  float eps;                           // of it
-  float *y;                            // [T,outs]
+  // Where the type has blocks: [outs,width/32] binary16; of groups of 128, [outs,width/128] words, a zero point above the binary16.
+  const void *scales, *up_scales;
+  const float *b;  // [outs] or null
+  const float *r;  // [T,outs] of linear_add; may be y
+  const float *g;  // [width] of the RMSNorm before the map, or null
+  float eps;       // of it
+  float *y;        // [T,outs]
   // x as the matrix units take it, made by linear_x.cu, and by what each of its rows is still to be multiplied (null: by 1).
   const uint16_t *operand;
   const float *row_scales;

@@ -1,9 +1,10 @@
-// y = f(x w^T + b) for q4_0 and q8_0 weights and one to four rows of x: decoding, where reading w is the whole cost.
+// y = f(x w^T + b) for q4_0, q4_g128 and q8_0 weights and one to four rows of x: decoding, where reading w is the whole cost.
 //
 // Idea: x is rounded to eight bits per block of 32 (d = max|x|/127) and blocks are multiplied in whole numbers, four products
 // an instruction. A warp takes two rows of w at a time (for swiglu gate's and up's, which make one element of y), a lane every
 // 32nd packet of 16 bytes of each: eight loads under way before the first is used, and the next eight are asked for before
-// these are worked on. The weights keep their zero at 8: a block's dot product starts from -8 times the sum of x's bytes.
+// these are worked on. The weights keep their zero at 8 or at their group's zero point: a block's dot product starts from so many
+// times the sum of x's bytes, taken off.
 // Every block of threads rounds x for itself (16 KB from the second-level cache for 4096 elements) while its first weights
 // are on their way: cheaper than a launch before this one, and nothing goes through scratch memory.
 // Each lane adds up its packets in order, then lanes are added as a tree: a row's bits depend on its x and w alone.
@@ -17,18 +18,26 @@
 
 namespace {
 
-constexpr int AHEAD = 4;  // packets of each row that a lane asks for at once
+// Packets of each row that a lane asks for at once. Scales that are words leave registers for fewer where there are several rows
+// of x. A lane's sums go on in the same order.
+template <LinearWeights W, int M>
+constexpr int AHEAD = !LinearBlocks<W>::GROUPED || M == 1 ? 4
+                      : M == 2                            ? 2
+                                                          : 3;
 
+template <LinearWeights W, int COUNT>
 struct Packets {
-  uint4 q[2][AHEAD];
-  uint16_t d[2][AHEAD];
+  uint4 q[2][COUNT];
+  typename LinearBlocks<W>::Scale d[2][COUNT];
 };
 
 // Rows of x in shared memory: their bytes, then a factor and an offset per block.
-template <bool FOUR>
+template <LinearWeights W>
 struct Rounded {
+  static constexpr bool FOUR = LinearBlocks<W>::FOUR;
   uint4 *bytes;
-  float2 *factors;  // and -8 times the sum of the block's bytes, as an int
+  float2 *
+      factors;  // and the sum of the block's bytes, taken off, as an int: -8 times that where 8 is all weights' zero
   float *
       squares;  // with a norm: sums of x's squares by block; then, first of each row, the row's factor
   int blocks;  // in a row
@@ -39,7 +48,7 @@ struct Rounded {
         squares(reinterpret_cast<float *>(shared + int64_t{rows} * blocks * 40)),
         blocks(blocks) {}
 
-  // Where the 16 bytes that meet packet i of a row of w lie. For q4_0 a row's first halves of blocks come before all second
+  // Where the 16 bytes that meet packet i of a row of w lie. For four bits a row's first halves of blocks come before all second
   // halves, so that lanes side by side read side by side.
   FOVEA_DEVICE const uint4 &half(int m, int i, int second) const {
     return FOUR ? bytes[(m * 2 + second) * blocks + i] : bytes[m * 2 * blocks + i];
@@ -109,7 +118,9 @@ struct Rounded {
     int m = block / blocks, i = block % blocks, second = part / 4;
     int at = FOUR ? (m * 2 + second) * blocks + i : block * 2 + second;
     reinterpret_cast<uint32_t *>(bytes)[at * 4 + part % 4] = q;
-    if (part == 0) factors[block] = make_float2(most / 127.f, __int_as_float(-8 * sum));
+    if (part == 0)
+      factors[block] =
+          make_float2(most / 127.f, __int_as_float((LinearBlocks<W>::GROUPED ? -1 : -8) * sum));
   }
 
   // v, |v| <= 127, to the nearest whole number, as a byte: adding 1.5 * 2^23 leaves it in the lowest bits.
@@ -119,14 +130,16 @@ struct Rounded {
 };
 
 // Two rows of weights that a warp takes together.
+template <LinearWeights W>
 struct Pair {
   const uint8_t *q[2];
-  const uint16_t *d[2];
+  const typename LinearBlocks<W>::Scale *d[2];
 };
 
-template <bool FOUR>
-FOVEA_DEVICE Pair pair_at(const LinearParams &p, int unit) {
-  int64_t blocks = p.width / 32, bytes = blocks * (FOUR ? 16 : 32);
+template <LinearWeights W>
+FOVEA_DEVICE Pair<W> pair_at(const LinearParams &p, int unit) {
+  using Blocks = LinearBlocks<W>;
+  int64_t bytes = int64_t{p.width} / 32 * Blocks::BYTES;
   LinearRow first, second;
   if (linear_gated(p)) {
     int head = p.then == LINEAR_QKV ? unit / p.outs : 0, o = unit - head * p.outs;
@@ -137,28 +150,31 @@ FOVEA_DEVICE Pair pair_at(const LinearParams &p, int unit) {
     second = linear_row_of(p, 0, unit * 2 + 1 < p.outs ? unit * 2 + 1 : unit * 2, false);
   }
   return {{first.w + first.row * bytes, second.w + second.row * bytes},
-          {first.scales + first.row * blocks, second.scales + second.row * blocks}};
+          {Blocks::row(first.scales, first.row, p.width),
+           Blocks::row(second.scales, second.row, p.width)}};
 }
 
-template <bool FOUR>
-FOVEA_DEVICE void load(Packets &to, const Pair &rows, int first, int packets) {
+template <LinearWeights W, int COUNT>
+FOVEA_DEVICE void load(Packets<W, COUNT> &to, const Pair<W> &rows, int first, int packets) {
+  // Packets of a scale.
+  constexpr int SPAN = LinearBlocks<W>::SPAN * (LinearBlocks<W>::FOUR ? 1 : 2);
 #pragma unroll
-  for (int j = 0; j < AHEAD; j++) {
+  for (int j = 0; j < COUNT; j++) {
     int i = first + j * 32;
     if (i < packets) {
 #pragma unroll
       for (int r = 0; r < 2; r++) {
         to.q[r][j] = load_stream16(rows.q[r] + int64_t{i} * 16);
-        to.d[r][j] = rows.d[r][FOUR ? i : i / 2];
+        to.d[r][j] = rows.d[r][i / SPAN];
       }
     }
   }
 }
 
-template <bool FOUR>
-FOVEA_DEVICE int dot(const uint4 &w, const Rounded<FOUR> &x, int m, int i, int offset) {
+template <LinearWeights W>
+FOVEA_DEVICE int dot(const uint4 &w, const Rounded<W> &x, int m, int i, int offset) {
   uint4 low = x.half(m, i, 0);
-  if constexpr (FOUR) {
+  if constexpr (LinearBlocks<W>::FOUR) {
     uint4 high = x.half(m, i, 1);
     int s = offset;
     s = dp4a(static_cast<int>(w.x & 0x0f0f0f0f), static_cast<int>(low.x), s);
@@ -178,8 +194,11 @@ FOVEA_DEVICE int dot(const uint4 &w, const Rounded<FOUR> &x, int m, int i, int o
 }
 
 // M: rows of x, of which the last may not count.
-template <bool FOUR, int M>
+template <LinearWeights W, int M>
 FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
+  using Blocks = LinearBlocks<W>;
+  constexpr bool FOUR = Blocks::FOUR;
+  constexpr int COUNT = AHEAD<W, M>;
   int blocks = p.width / 32, packets = FOUR ? blocks : blocks * 2;
   int lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
   // Blocks side by side take pairs side by side, so that what is left for the last round is spread over all of them.
@@ -189,17 +208,17 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
                                    : (p.outs + 1) / 2;
   int step = static_cast<int>(gridDim.x) * warps;
 
-  Packets next{};
-  Pair pair{};
+  Packets<W, COUNT> next{};
+  Pair<W> pair{};
   if (unit < units) {
-    pair = pair_at<FOUR>(p, unit);
-    load<FOUR>(next, pair, lane, packets);
+    pair = pair_at<W>(p, unit);
+    load(next, pair, lane, packets);
   }
   pdl_launch();
   pdl_wait();
   int live = live_rows(p.rows);
   if (live == 0) return;
-  Rounded<FOUR> x(shared, blocks, M);
+  Rounded<W> x(shared, blocks, M);
   x.fill(p, M, live);
   __syncthreads();
   if (p.g) {
@@ -209,25 +228,27 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
 
   for (; unit < units; unit += step) {
     float sums[2][M] = {};
-    for (int from = 0; from < packets; from += AHEAD * 32) {
-      Packets now = next;
-      if (from + AHEAD * 32 < packets) {
-        load<FOUR>(next, pair, from + AHEAD * 32 + lane, packets);
+    for (int from = 0; from < packets; from += COUNT * 32) {
+      Packets<W, COUNT> now = next;
+      if (from + COUNT * 32 < packets) {
+        load(next, pair, from + COUNT * 32 + lane, packets);
       } else if (unit + step < units) {
-        pair = pair_at<FOUR>(p, unit + step);
-        load<FOUR>(next, pair, lane, packets);
+        pair = pair_at<W>(p, unit + step);
+        load(next, pair, lane, packets);
       }
 #pragma unroll
-      for (int j = 0; j < AHEAD; j++) {
+      for (int j = 0; j < COUNT; j++) {
         int i = from + j * 32 + lane;
         if (i < packets) {
-          float d[2] = {f16_to_f32(now.d[0][j]), f16_to_f32(now.d[1][j])};
+          float d[2] = {Blocks::scale(now.d[0][j]), Blocks::scale(now.d[1][j])};
 #pragma unroll
           for (int m = 0; m < M; m++) {
             float2 factor = x.factors[m * blocks + (FOUR ? i : i / 2)];
 #pragma unroll
             for (int r = 0; r < 2; r++) {
-              int s = dot<FOUR>(now.q[r][j], x, m, i, __float_as_int(factor.y));
+              int offset = __float_as_int(factor.y);
+              int s = dot<W>(now.q[r][j], x, m, i, Blocks::GROUPED ? 0 : offset);
+              if (Blocks::GROUPED) s += offset * Blocks::zero(now.d[r][j]);
               sums[r][m] = fmaf(static_cast<float>(s), d[r] * factor.x, sums[r][m]);
             }
           }
@@ -260,15 +281,18 @@ FOVEA_DEVICE void rows(const LinearParams &p, uint8_t *shared) {
 
 }  // namespace
 
-#define KERNEL(name, FOUR, M)             \
+#define KERNEL(name, W, M)                \
   FOVEA_KERNEL(name, LinearParams, 512) { \
     FOVEA_SHARED_BYTES(shared);           \
-    rows<FOUR, M>(p, shared);             \
+    rows<LinearWeights::W, M>(p, shared); \
   }
 
-KERNEL(linear_q4_0__dp4a1, true, 1)
-KERNEL(linear_q4_0__dp4a2, true, 2)
-KERNEL(linear_q4_0__dp4a4, true, 4)
-KERNEL(linear_q8_0__dp4a1, false, 1)
-KERNEL(linear_q8_0__dp4a2, false, 2)
-KERNEL(linear_q8_0__dp4a4, false, 4)
+KERNEL(linear_q4_0__dp4a1, Q4_0, 1)
+KERNEL(linear_q4_0__dp4a2, Q4_0, 2)
+KERNEL(linear_q4_0__dp4a4, Q4_0, 4)
+KERNEL(linear_q4_g128__dp4a1, Q4_G128, 1)
+KERNEL(linear_q4_g128__dp4a2, Q4_G128, 2)
+KERNEL(linear_q4_g128__dp4a4, Q4_G128, 4)
+KERNEL(linear_q8_0__dp4a1, Q8_0, 1)
+KERNEL(linear_q8_0__dp4a2, Q8_0, 2)
+KERNEL(linear_q8_0__dp4a4, Q8_0, 4)

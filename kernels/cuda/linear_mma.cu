@@ -1,4 +1,4 @@
-// y = f(x w^T + b) for f16, bf16, q8_0 and q4_0 weights and many rows of x: prompts, pictures.
+// y = f(x w^T + b) for f16, bf16, q8_0, q4_0 and q4_g128 weights and many rows of x: prompts, pictures.
 //
 // Idea: a block makes a tile of BO outputs by BT tokens, 32 elements of the inner axis at a time, from a ring of STAGES tiles in
 // shared memory that cp.async fills ahead. A warp makes WO by WT of it with m16n8k16, weights first (see linear_mma.cuh), tokens
@@ -13,7 +13,7 @@
 // are too few of those for all multiprocessors.
 //
 // Grid: x tiles of tokens, y tiles of outputs: the blocks that share weights run side by side. Block: 4 warps, 2 by 2.
-// Shared memory: the ring, 64 KB, 34 KB (q8_0), 26 KB (q4_0); small tiles 32, 25 and 21 KB.
+// Shared memory: the ring, 64 KB, 34 KB (q8_0), 26 KB (four bits); small tiles 32, 25 and 21 KB.
 // Epilogue: 16 outputs at a time through shared memory, so that y, r and b are met in pieces of 64 bytes.
 // Traffic: w (T/BT) and x (O/BO) times, second-level cache for all but the first. Expected, not measured: 350-420 TFLOP/s on
 // H200 from 2048 tokens on (mma.sync gives about 490 there), 150-200 on A100. Wins from 65 tokens on, except where
@@ -28,6 +28,8 @@ struct Gemm {
   static constexpr int WO = BO / 2, WT = BT / 2, THREADS = 128, STAGES = LINEAR_MMA_STAGES;
   static constexpr int CHUNKS = LinearTile<W>::BYTES / 16;
   static constexpr bool BLOCKS = LinearTile<W>::BLOCKS;
+  static constexpr bool GROUPED = LinearBlocks<W>::GROUPED;
+  using Scale = typename LinearBlocks<W>::Scale;
   static constexpr int W_BYTES = BO * CHUNKS * 16, X_BYTES = BT * 64;
   static constexpr int STAGE = linear_mma_stage(BO, BT, LinearTile<W>::BYTES, BLOCKS);
   static constexpr int COPIES_W = (BO * CHUNKS + THREADS - 1) / THREADS,
@@ -45,7 +47,7 @@ struct Gemm {
   const uint8_t *w, *x;
   int64_t w_step, x_step;
   int w_out, w_out_step, w_to, x_row, x_to;
-  const uint16_t *scales;
+  const Scale *scales;
 
   FOVEA_DEVICE Gemm(const LinearParams &p, uint8_t *shared, int live)
       : p(p), shared(shared), live(live) {
@@ -67,8 +69,9 @@ struct Gemm {
         thread % 4 * 16;
     x_to = W_BYTES + linear_place<4>(thread / 4, thread % 4);
     LinearRow mine = linear_row(p, head(), o0, thread);
-    scales = BLOCKS && thread < BO && mine.out < p.outs ? mine.scales + mine.row * (p.width / 32)
-                                                        : nullptr;
+    scales = BLOCKS && thread < BO && mine.out < p.outs
+                 ? LinearBlocks<W>::row(mine.scales, mine.row, p.width)
+                 : nullptr;
   }
 
   FOVEA_DEVICE uint8_t *stage(int slot) const { return shared + slot * STAGE; }
@@ -106,12 +109,14 @@ struct Gemm {
   }
 
   // A thread's one scale of step s; they go through a register because a row's scales do not come in pieces that cp.async takes.
-  FOVEA_DEVICE float scale(int s) const {
-    return scales && s < steps ? f16_to_f32(scales[s]) : 0.f;
+  FOVEA_DEVICE uint32_t scale(int s) const {
+    if (!scales || s >= steps) return 0;
+    Scale d = scales[s / LinearBlocks<W>::SPAN];
+    return GROUPED ? d : __float_as_uint(LinearBlocks<W>::scale(d));
   }
-  FOVEA_DEVICE void keep(float v, int slot) const {
+  FOVEA_DEVICE void keep(uint32_t v, int slot) const {
     if (threadIdx.x < BO)
-      reinterpret_cast<float *>(stage(slot) + W_BYTES + X_BYTES)[threadIdx.x] = v;
+      reinterpret_cast<uint32_t *>(stage(slot) + W_BYTES + X_BYTES)[threadIdx.x] = v;
   }
 
   FOVEA_DEVICE void run() {
@@ -125,7 +130,7 @@ struct Gemm {
       cp_async_commit();
       if (BLOCKS && s < STAGES - 2) keep(scale(s), s);
     }
-    float next_scale = BLOCKS ? scale(STAGES - 2) : 0.f;
+    uint32_t next_scale = BLOCKS ? scale(STAGES - 2) : 0u;
 
     int slot = 0;
 #pragma unroll 1
@@ -142,14 +147,20 @@ struct Gemm {
       }
 
       const uint8_t *w = stage(slot), *x = w + W_BYTES;
-      auto *scales = reinterpret_cast<const float *>(x + X_BYTES);
+      auto *scales = reinterpret_cast<const uint32_t *>(x + X_BYTES);
       uint32_t a[WO / 16][2][4];
       float factors[WO / 16][2];
 #pragma unroll
       for (int m = 0; m < WO / 16; m++) {
-        linear_fragments<W, CHUNKS>(a[m], w, wo + m * 16, 0);
-        factors[m][0] = BLOCKS ? scales[wo + m * 16 + lane / 4] : 0.f;
-        factors[m][1] = BLOCKS ? scales[wo + m * 16 + lane / 4 + 8] : 0.f;
+        uint32_t off[2];
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+          uint32_t kept = BLOCKS ? scales[wo + m * 16 + lane / 4 + i * 8] : 0u;
+          factors[m][i] =
+              GROUPED ? LinearBlocks<W>::scale(static_cast<Scale>(kept)) : __uint_as_float(kept);
+          off[i] = linear_off<W>(static_cast<Scale>(kept));
+        }
+        linear_fragments<W, CHUNKS>(a[m], w, wo + m * 16, 0, off[0], off[1]);
       }
 #pragma unroll
       for (int n = 0; n < WT / 8; n++) {
@@ -217,3 +228,5 @@ KERNEL(linear_q8_0__mma128, Q8_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLO
 KERNEL(linear_q8_0__mma64, Q8_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
 KERNEL(linear_q4_0__mma128, Q4_0, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS, 2)
 KERNEL(linear_q4_0__mma64, Q4_0, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)
+KERNEL(linear_q4_g128__mma128, Q4_G128, LINEAR_MMA_BIG_OUTS, LINEAR_MMA_BIG_TOKENS_BLOCKS, 2)
+KERNEL(linear_q4_g128__mma64, Q4_G128, LINEAR_MMA_SMALL, LINEAR_MMA_SMALL, 4)

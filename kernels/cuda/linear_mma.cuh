@@ -9,9 +9,9 @@
 
 template <LinearWeights W>
 struct LinearTile {
-  static constexpr bool BLOCKS = W == LinearWeights::Q8_0 || W == LinearWeights::Q4_0;
+  static constexpr bool BLOCKS = LinearBlocks<W>::ANY;
   // Bytes of 32 elements of a row, without the scale.
-  static constexpr int BYTES = W == LinearWeights::Q4_0 ? 16 : W == LinearWeights::Q8_0 ? 32 : 64;
+  static constexpr int BYTES = BLOCKS ? LinearBlocks<W>::BYTES : 64;
 };
 
 // Where chunk c of row r lies in a tile of rows of CHUNKS chunks, in bytes.
@@ -64,27 +64,35 @@ FOVEA_DEVICE void linear_expand8(uint32_t word, uint32_t &even, uint32_t &odd) {
   odd = prmt(f[1], f[3], 0x7632u);
 }
 
-// Nibbles at `shift` of bytes 0 and 2 of a word of q4_0 as a pair of bf16: 0x4300 | q is 128 + q; less 136 it is q - 8.
-FOVEA_DEVICE uint32_t linear_expand4(uint32_t word, int shift) {
+// Nibbles at `shift` of bytes 0 and 2 of a word of q4_0 as a pair of bf16: 0x4300 | q is 128 + q; with 136 taken off it is q - 8, with
+// 128 + z it is q - z. off: -136 or -(128 + z), twice.
+FOVEA_DEVICE uint32_t linear_expand4(uint32_t word, int shift, uint32_t off) {
   uint32_t v = lop3<(0xf0 & 0xcc) | 0xaa>(word >> shift, 0x000f000fu, 0x43004300u);
-  return bf16x2_fma(v, 0x3f803f80u, 0xc308c308u);
+  return bf16x2_fma(v, 0x3f803f80u, off);
+}
+
+// -(128 + z) as a pair of bf16, z the zero point of a scale.
+template <LinearWeights W>
+FOVEA_DEVICE uint32_t linear_off(typename LinearBlocks<W>::Scale scale) {
+  return LinearBlocks<W>::GROUPED ? prmt(scale, 0, 0x3232u) | 0xc300c300u : 0xc308c308u;
 }
 
 // The operands of 16 rows from `row` on and elements 32k .. 32k+31 of a tile, for two instructions. Quantized weights come
-// without their scales, in the order that linear_x.cu calls picked.
+// without their scales, in the order that linear_x.cu calls picked. off: of rows g and g+8, for four bits; see linear_off.
 template <LinearWeights W, int CHUNKS>
-FOVEA_DEVICE void linear_fragments(uint32_t (&a)[2][4], const uint8_t *tile, int row, int k) {
+FOVEA_DEVICE void linear_fragments(uint32_t (&a)[2][4], const uint8_t *tile, int row, int k,
+                                   uint32_t off0, uint32_t off1) {
   int lane = static_cast<int>(threadIdx.x % 32);
   int r = row + lane % 16, half = lane / 16;
-  if constexpr (W == LinearWeights::Q4_0) {
-    uint32_t w[2];
+  if constexpr (LinearBlocks<W>::ANY && LinearBlocks<W>::FOUR) {
+    uint32_t w[2], off[2] = {off0, off1};
     ldmatrix_x2(w, tile + linear_place<CHUNKS>(r, k));
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      a[0][i] = linear_expand4(w[i], 0);
-      a[0][i + 2] = linear_expand4(w[i], 8);
-      a[1][i] = linear_expand4(w[i], 4);
-      a[1][i + 2] = linear_expand4(w[i], 12);
+      a[0][i] = linear_expand4(w[i], 0, off[i]);
+      a[0][i + 2] = linear_expand4(w[i], 8, off[i]);
+      a[1][i] = linear_expand4(w[i], 4, off[i]);
+      a[1][i + 2] = linear_expand4(w[i], 12, off[i]);
     }
   } else if constexpr (W == LinearWeights::Q8_0) {
     uint32_t w[4];

@@ -1,4 +1,4 @@
-// y = f(x w^T + b) for f16, bf16, q8_0 and q4_0 weights and few rows of x: decoding for several at once, where reading w is
+// y = f(x w^T + b) for f16, bf16, q8_0, q4_0 and q4_g128 weights and few rows of x: decoding for several at once, where reading w is
 // still most of the cost but dot products one by one would take more instructions than there is time for.
 //
 // Idea: a block makes 32 or 64 outputs (swiglu: half of gate and the same of up) for BT tokens. Its 8 warps share the inner
@@ -23,7 +23,7 @@ namespace {
 template <LinearWeights W, int ROWS, int BT>
 struct Skinny {
   static constexpr int WARPS = LINEAR_MMA16_WARPS, CHUNKS = 4;
-  static constexpr bool BLOCKS = LinearTile<W>::BLOCKS;
+  static constexpr bool BLOCKS = LinearTile<W>::BLOCKS, GROUPED = LinearBlocks<W>::GROUPED;
   static constexpr int DEEP = linear_mma16_deep(LinearTile<W>::BYTES);
   static constexpr int STAGES = ROWS == 32 ? 4 : 3, STAGE = ROWS * CHUNKS * 16;
   static constexpr int GROUPS = BT / 8;
@@ -32,14 +32,18 @@ struct Skinny {
   static constexpr int PART = DEEP == 1 || BT > 8 ? 1 : 2, PARTS = DEEP / PART;
   // Floats from one token to the next, when the warps' sums are added.
   static constexpr int SLAB = ROWS + 4;
+  static_assert(!GROUPED || DEEP == LinearBlocks<W>::SPAN);
   static_assert(DEEP * LinearTile<W>::BYTES == CHUNKS * 16 && BT * SLAB * 4 <= STAGES * STAGE);
 
-  // Scales of the piece's blocks for rows 8i + lane/4, two to a word.
+  // Scales of the piece's blocks for rows 8i + lane/4, two to a word; or of the piece's only group, with its zero point.
   struct Scales {
-    static constexpr int WORDS = (DEEP + 1) / 2;
+    static constexpr int WORDS = GROUPED ? 1 : (DEEP + 1) / 2;
     uint32_t pair[ROWS / 8][WORDS];
     FOVEA_DEVICE float of(int i, int j) const {  // of block j of the part whose turn it is
-      return f16_to_f32(static_cast<uint16_t>(pair[i][0] >> j * 16));
+      return f16_to_f32(static_cast<uint16_t>(pair[i][0] >> (GROUPED ? 0 : j * 16)));
+    }
+    FOVEA_DEVICE uint32_t off(int i) const {
+      return linear_off<W>(static_cast<typename LinearBlocks<W>::Scale>(pair[i][0]));
     }
     FOVEA_DEVICE void next_part() {
 #pragma unroll
@@ -52,8 +56,8 @@ struct Skinny {
   };
 
   const LinearParams &p;
-  uint8_t *ring;  // this warp's
-  int lane, warp, o0, t0, pieces, blocks;
+  uint8_t *ring;                                 // this warp's
+  int lane, warp, o0, t0, pieces, scales_width;  // of a row of scales
   // Rows lane/4 and 8 + lane/4 of the tile, and how far on the next two are; w points at this lane's chunk. For swiglu the
   // second one is up's.
   LinearRow first, second;
@@ -66,16 +70,16 @@ struct Skinny {
         warp(static_cast<int>(threadIdx.x / 32)),
         t0(static_cast<int>(blockIdx.y) * BT),
         pieces((p.width + DEEP * 32 - 1) / (DEEP * 32)),
-        blocks(p.width / 32) {
+        scales_width(p.width / (32 * LinearBlocks<W>::SPAN)) {
     ring = shared + warp * STAGES * STAGE;
     bool gated = linear_gated(p);
     int outs = gated ? ROWS / 2 : ROWS;
     o0 = linear_first(p, static_cast<int>(blockIdx.x), outs);
-    row_bytes = BLOCKS ? int64_t{blocks} * LinearTile<W>::BYTES : int64_t{p.width} * 2;
+    row_bytes = BLOCKS ? int64_t{p.width} / 32 * LinearTile<W>::BYTES : int64_t{p.width} * 2;
     two_outs = gated ? 8 : 16;
     int two_rows = two_outs * linear_row_step(p);
     two_rows_bytes = two_rows * row_bytes;
-    two_rows_scales = int64_t{two_rows} * blocks;
+    two_rows_scales = int64_t{two_rows} * scales_width;
     first = row_at(lane / 4);
     second = row_at(lane / 4 + 8);
   }
@@ -83,7 +87,7 @@ struct Skinny {
   FOVEA_DEVICE LinearRow row_at(int r) const {
     LinearRow row = linear_row(p, head(), o0, r);
     row.w += row.row * row_bytes + lane % 4 * 16;
-    if (BLOCKS) row.scales += row.row * blocks;
+    if (BLOCKS) row.scales = LinearBlocks<W>::row(row.scales, row.row, p.width);
     return row;
   }
 
@@ -122,14 +126,21 @@ struct Skinny {
 #pragma unroll
     for (int i = 0; i < ROWS / 8; i++) {
       const LinearRow &r = i % 2 ? second : first;
-      const uint16_t *from = r.scales + i / 2 * two_rows_scales + piece * DEEP;
+      bool valid = r.out + i / 2 * two_outs < p.outs;
+      if constexpr (GROUPED) {
+        const uint32_t *from = static_cast<const uint32_t *>(r.scales) + i / 2 * two_rows_scales;
+        to.pair[i][0] = valid ? from[piece] : 0u;
+        continue;
+      }
+      const uint16_t *from =
+          static_cast<const uint16_t *>(r.scales) + i / 2 * two_rows_scales + piece * DEEP;
       uint2 pairs = make_uint2(0, 0);
-      if (r.out + i / 2 * two_outs < p.outs) {
+      if (valid) {
         if (!p.scales_aligned) {
           uint32_t d[4] = {};
 #pragma unroll
           for (int k = 0; k < DEEP; k++)
-            if (piece * DEEP + k < blocks) d[k] = from[k];
+            if (piece * DEEP + k < scales_width) d[k] = from[k];
           pairs = make_uint2(d[0] | d[1] << 16, d[2] | d[3] << 16);
         } else if (DEEP == 4) {
           pairs = *reinterpret_cast<const uint2 *>(from);
@@ -183,7 +194,8 @@ struct Skinny {
 #pragma unroll
           for (int m = 0; m < ROWS / 16; m++) {
             uint32_t a[2][4];
-            linear_fragments<W, CHUNKS>(a, tile, m * 16, part * PART + j);
+            linear_fragments<W, CHUNKS>(a, tile, m * 16, part * PART + j, scales.off(m * 2),
+                                        scales.off(m * 2 + 1));
             float scale0 = BLOCKS ? scales.of(m * 2, j) : 0.f;
             float scale1 = BLOCKS ? scales.of(m * 2 + 1, j) : 0.f;
 #pragma unroll
@@ -198,7 +210,7 @@ struct Skinny {
             load_x(x[j], piece + WARPS, j);
           }
         }
-        if (BLOCKS) scales.next_part();
+        if (BLOCKS && !GROUPED) scales.next_part();
       }
       scales = next_scales;
       slot = slot == STAGES - 1 ? 0 : slot + 1;
@@ -260,3 +272,6 @@ KERNEL(linear_q8_0__mma32, Q8_0, 64, 32, 1)
 KERNEL(linear_q4_0__mma8, Q4_0, 32, 8, 2)
 KERNEL(linear_q4_0__mma16, Q4_0, 32, 16, 2)
 KERNEL(linear_q4_0__mma32, Q4_0, 64, 32, 1)
+KERNEL(linear_q4_g128__mma8, Q4_G128, 32, 8, 2)
+KERNEL(linear_q4_g128__mma16, Q4_G128, 32, 16, 2)
+KERNEL(linear_q4_g128__mma32, Q4_G128, 64, 32, 1)

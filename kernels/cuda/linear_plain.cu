@@ -11,7 +11,7 @@
 namespace {
 
 template <LinearWeights W>
-FOVEA_DEVICE float weight(const void *w, const uint16_t *scales, int64_t row, int width, int i) {
+FOVEA_DEVICE float weight(const void *w, const void *scales, int64_t row, int width, int i) {
   if constexpr (W == LinearWeights::F32) {
     return static_cast<const float *>(w)[row * width + i];
   } else if constexpr (W == LinearWeights::F16) {
@@ -19,15 +19,17 @@ FOVEA_DEVICE float weight(const void *w, const uint16_t *scales, int64_t row, in
   } else if constexpr (W == LinearWeights::BF16) {
     return bf16_to_f32(static_cast<const uint16_t *>(w)[row * width + i]);
   } else {
+    using Blocks = LinearBlocks<W>;
     int64_t block = row * (width / 32) + i / 32;
+    auto scale = Blocks::row(scales, row, width)[i / (32 * Blocks::SPAN)];
     int q;
-    if constexpr (W == LinearWeights::Q8_0) {
-      q = static_cast<const int8_t *>(w)[block * 32 + i % 32];
-    } else {
+    if constexpr (Blocks::FOUR) {
       int both = static_cast<const uint8_t *>(w)[block * 16 + i % 16];
-      q = (i % 32 < 16 ? both & 15 : both >> 4) - 8;
+      q = i % 32 < 16 ? both & 15 : both >> 4;
+    } else {
+      q = static_cast<const int8_t *>(w)[block * 32 + i % 32];
     }
-    return f16_to_f32(scales[block]) * static_cast<float>(q);
+    return Blocks::scale(scale) * static_cast<float>(q - Blocks::zero(scale));
   }
 }
 
@@ -72,3 +74,4 @@ FOVEA_KERNEL(linear_f16__plain, LinearParams, 256) { plain<LinearWeights::F16>(p
 FOVEA_KERNEL(linear_bf16__plain, LinearParams, 256) { plain<LinearWeights::BF16>(p); }
 FOVEA_KERNEL(linear_q8_0__plain, LinearParams, 256) { plain<LinearWeights::Q8_0>(p); }
 FOVEA_KERNEL(linear_q4_0__plain, LinearParams, 256) { plain<LinearWeights::Q4_0>(p); }
+FOVEA_KERNEL(linear_q4_g128__plain, LinearParams, 256) { plain<LinearWeights::Q4_G128>(p); }

@@ -9,7 +9,12 @@ namespace fovea {
 namespace {
 
 [[maybe_unused]] inline bool blocks(const fovea_tensor &t) {
-  return t.dtype == FOVEA_Q8_0 || t.dtype == FOVEA_Q4_0;
+  return t.dtype == FOVEA_Q8_0 || t.dtype == FOVEA_Q4_0 || t.dtype == FOVEA_Q4_G128;
+}
+
+// Elements of a row that a block holds.
+[[maybe_unused]] inline int32_t block_elements(int32_t dtype) {
+  return dtype == FOVEA_Q4_G128 ? FOVEA_GROUP : FOVEA_BLOCK;
 }
 
 [[maybe_unused]] inline bool floats(const fovea_tensor &t) {
@@ -18,8 +23,8 @@ namespace {
 
 // [*,*] of a type that weights come in, in whole blocks.
 [[maybe_unused]] inline bool weights(const fovea_tensor &t) {
-  return sane(t) && t.rank == 2 && t.dtype >= FOVEA_F32 && t.dtype <= FOVEA_Q4_0 &&
-         (!blocks(t) || t.dim[1] % FOVEA_BLOCK == 0);
+  if (blocks(t)) return sane(t) && t.rank == 2 && t.dim[1] % block_elements(t.dtype) == 0;
+  return sane(t) && t.rank == 2 && t.dtype >= FOVEA_F32 && t.dtype <= FOVEA_BF16;
 }
 
 [[maybe_unused]] inline bool cache(const fovea_tensor &t) {
@@ -68,7 +73,8 @@ namespace {
 
 [[maybe_unused]] inline const char *check(const fovea_embed_args &a) {
   if (!is(a.ids, FOVEA_I32, 1)) return "ids must be i32 [T]";
-  if (!weights(a.table)) return "table must be [V,D], its rows whole blocks";
+  if (!weights(a.table) || a.table.dtype == FOVEA_Q4_G128)
+    return "table must be [V,D], its rows whole blocks of 32 at most";
   if (a.image.data && (!is(a.image, FOVEA_F32, 2) || a.image.dim[1] != a.table.dim[1]))
     return "image must be f32 [M,D]";
   if (!is(a.y, FOVEA_F32, 2) || a.y.dim[0] != a.ids.dim[0] || a.y.dim[1] != a.table.dim[1])

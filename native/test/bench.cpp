@@ -70,9 +70,9 @@ int main(int argc, char **argv) {
     int32_t code;
     double bytes;
   };
-  for (Type type :
-       {Type{"q4_0", FOVEA_Q4_0, 18. / 32}, Type{"q8_0", FOVEA_Q8_0, 34. / 32},
-        Type{"bf16", FOVEA_BF16, 2.}, Type{"f16", FOVEA_F16, 2.}, Type{"f32", FOVEA_F32, 4.}}) {
+  for (Type type : {Type{"q4_0", FOVEA_Q4_0, 18. / 32}, Type{"q4_g128", FOVEA_Q4_G128, 68. / 128},
+                    Type{"q8_0", FOVEA_Q8_0, 34. / 32}, Type{"bf16", FOVEA_BF16, 2.},
+                    Type{"f16", FOVEA_F16, 2.}, Type{"f32", FOVEA_F32, 4.}}) {
     for (int rows : {1, 4, 16, 64, 512}) {
       std::vector<float> x(static_cast<size_t>(rows) * width, 0.5f),
           y(static_cast<size_t>(rows) * outs);

@@ -79,6 +79,8 @@ struct Buffer {
         return n / 32 * sizeof(fovea_q4_0);
       case FOVEA_U8:
         return n;
+      case FOVEA_Q4_G128:
+        return n / 128 * sizeof(fovea_q4_g128);
       default:
         return n * 4;
     }
@@ -101,6 +103,13 @@ struct Buffer {
       } else if (dtype == FOVEA_BF16) {
         float f = static_cast<float>(v);
         memcpy(data() + 2 * i, reinterpret_cast<uint8_t *>(&f) + 2, 2);
+      } else if (dtype == FOVEA_Q4_G128) {
+        if (i % 128 != 0) continue;
+        fovea_q4_g128 b;
+        b.d = float_to_half(v / 8);
+        b.z = static_cast<uint16_t>(uniform() * 16);
+        for (uint8_t &q : b.q) q = static_cast<uint8_t>(uniform() * 256);
+        memcpy(data() + static_cast<size_t>(i / 128) * sizeof b, &b, sizeof b);
       } else if (i % 32 == 0) {
         uint16_t d = float_to_half(v / 8);
         size_t size = dtype == FOVEA_Q8_0 ? sizeof(fovea_q8_0) : sizeof(fovea_q4_0);
@@ -138,6 +147,12 @@ struct Buffer {
         fovea_q8_0 b;
         memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
         all[i] = double{half_to_float(b.d)} * b.q[i % 32];
+      } else if (dtype == FOVEA_Q4_G128) {
+        fovea_q4_g128 b;
+        memcpy(&b, data() + i / 128 * sizeof b, sizeof b);
+        size_t j = i % 32, at = i % 128 / 32 * 16;
+        all[i] = double{half_to_float(b.d)} *
+                 ((j < 16 ? b.q[at + j] & 15 : b.q[at + j - 16] >> 4) - b.z);
       } else {
         fovea_q4_0 b;
         memcpy(&b, data() + i / 32 * sizeof b, sizeof b);

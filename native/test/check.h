@@ -30,7 +30,7 @@ bool judge(int32_t kernel, const Call &c) {
     for (int32_t r : {0, rank - 1, rank + 1, 5, -1})
       refuses("another rank", [=](fovea_tensor &t) { t.rank = r; });
     for (int32_t dtype :
-         {-1, int32_t{FOVEA_U8 + 1}, int32_t{b.dtype == FOVEA_I32 ? FOVEA_F32 : FOVEA_I32}})
+         {-1, int32_t{FOVEA_Q4_G128 + 1}, int32_t{b.dtype == FOVEA_I32 ? FOVEA_F32 : FOVEA_I32}})
       refuses("another type", [=](fovea_tensor &t) { t.dtype = dtype; });
     for (int32_t d = 0; d < rank; d++) {
       for (int32_t size : {0, -1, INT32_MIN})
@@ -85,8 +85,8 @@ std::vector<std::string> types(const std::string &signature) {
 }
 
 int32_t code(const std::string &type) {
-  const char *const names[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "i32", "u8"};
-  for (int32_t i = 0; i < 7; i++)
+  const char *const names[] = {"f32", "f16", "bf16", "q8_0", "q4_0", "i32", "u8", "q4_g128"};
+  for (int32_t i = 0; i < 8; i++)
     if (type == names[i]) return i;
   return -1;
 }

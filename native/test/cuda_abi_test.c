@@ -44,20 +44,20 @@ static void check_table(void) {
 
 static void check_blocks(void) {
   enum { COUNT = 5 };
-  uint8_t blocks[COUNT * 34], quants[COUNT * 32], scales[COUNT * 2], again[COUNT * 34];
-  const int32_t types[] = {FOVEA_Q4_0, FOVEA_Q8_0};
+  uint8_t blocks[COUNT * 68], quants[COUNT * 64], scales[COUNT * 4], again[COUNT * 68];
+  const int32_t types[] = {FOVEA_Q4_0, FOVEA_Q8_0, FOVEA_Q4_G128}, sizes[] = {16, 32, 64};
   int32_t i, t;
   for (i = 0; i < (int32_t)sizeof blocks; i++) blocks[i] = (uint8_t)(i * 37 + 11);
-  for (t = 0; t < 2; t++) {
-    int32_t size = t ? 32 : 16;
+  for (t = 0; t < 3; t++) {
+    int32_t size = sizes[t], head = t == 2 ? 4 : 2;
     memset(again, 0, sizeof again);
     CHECK(fovea_cuda_split_blocks(types[t], blocks, COUNT, quants, scales) == FOVEA_OK);
     for (i = 0; i < COUNT; i++) {
-      CHECK(memcmp(scales + 2 * i, blocks + i * (size + 2), 2) == 0);
-      CHECK(memcmp(quants + size * i, blocks + i * (size + 2) + 2, (size_t)size) == 0);
+      CHECK(memcmp(scales + head * i, blocks + i * (size + head), (size_t)head) == 0);
+      CHECK(memcmp(quants + size * i, blocks + i * (size + head) + head, (size_t)size) == 0);
     }
     CHECK(fovea_cuda_join_blocks(types[t], quants, scales, COUNT, again) == FOVEA_OK);
-    CHECK(memcmp(blocks, again, (size_t)(COUNT * (size + 2))) == 0);
+    CHECK(memcmp(blocks, again, (size_t)(COUNT * (size + head))) == 0);
   }
   CHECK(fovea_cuda_split_blocks(FOVEA_F16, blocks, COUNT, quants, scales) == FOVEA_E_ARGUMENT);
   CHECK(fovea_cuda_split_blocks(FOVEA_Q4_0, blocks, -1, quants, scales) == FOVEA_E_ARGUMENT);

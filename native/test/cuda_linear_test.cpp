@@ -18,7 +18,7 @@ void with_size(int32_t kernel, const Line &k, const LinearCase &c) {
 }
 
 void sizes(int32_t kernel, const Line &k) {
-  bool blocks = k.signature.find("_0") != std::string::npos;
+  bool blocks = in_blocks(code(types(k.signature)[1]));
   std::vector<LinearCase> all;
   if (k.variant == "plain") {
     all = {{2, 96, 9}};

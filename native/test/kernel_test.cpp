@@ -466,6 +466,7 @@ void normed(int32_t kernel, const Line &k, int32_t rows, int32_t width, int32_t 
   int32_t head = 2 * half, outs = qkv ? heads * head : half,
           key_outs = qkv ? key_heads * head : outs;
   if (rows > linear_rows(k.variant)) return;
+  if (dtype == FOVEA_Q4_G128) width = (width + 127) / 128 * 128;
   Buffer x(FOVEA_F32, {rows, width}), g(FOVEA_F32, {width}), w(dtype, {outs, width}),
       wk(dtype, {key_outs, width}), wv(dtype, {key_outs, width}), pos(FOVEA_I32, {rows}),
       seq(FOVEA_I32, {rows}), pages(FOVEA_I32, {2, 3}), y(FOVEA_F32, {rows, outs});
@@ -704,7 +705,7 @@ int main() {
     current = op + " " + k.signature + " " + k.variant;
     checked++;
     if (op == "swiglu" || op.rfind("linear", 0) == 0) {
-      bool blocks = current.find("_0") != std::string::npos;
+      bool blocks = in_blocks(code(types(k.signature)[1]));
       linear(i, k, {1, 32, 1});
       linear(i, k, {3, blocks ? 544 : 77, 37, 1});
       linear(i, k, {29, blocks ? 672 : 61, 35, 0, ALONE});

@@ -17,6 +17,10 @@ struct LinearCase {
   LinearFill fill = LinearFill::ORDINARY;
 };
 
+bool in_blocks(int32_t dtype) {
+  return dtype == FOVEA_Q8_0 || dtype == FOVEA_Q4_0 || dtype == FOVEA_Q4_G128;
+}
+
 // How far a kernel may move each element of a row of x (Linear.java says why).
 std::vector<double> linear_rounding(int32_t weights, const double *x, int32_t width) {
   std::vector<double> all(static_cast<size_t>(width), 0);
@@ -26,7 +30,7 @@ std::vector<double> linear_rounding(int32_t weights, const double *x, int32_t wi
     double &r = all[static_cast<size_t>(j)];
     if (weights == FOVEA_F16 && HALVES) r = std::fabs(x[j]) * HALF + largest * HALF_TINY + 0x1p-126;
     if (weights == FOVEA_BF16) r = std::fabs(x[j]) * 0x1p-8 + 0x1p-126;
-    if (weights == FOVEA_Q8_0 || weights == FOVEA_Q4_0) {
+    if (in_blocks(weights)) {
       if (j % 32 == 0) {
         most = 0;
         for (int32_t l = j; l < j + 32; l++) most = std::fmax(most, std::fabs(x[l]));
@@ -47,6 +51,7 @@ void linear(int32_t kernel, const Line &k, const LinearCase &size) {
   std::string op = k.op;
   std::vector<std::string> type = types(k.signature);
   int32_t dtype = code(type[1]);
+  if (dtype == FOVEA_Q4_G128) width = (width + 127) / 128 * 128;
   bool pair = op == "swiglu", add = op == "linear_add";
   Buffer x(FOVEA_F32, {t, width}), w(dtype, {outs, width}), up(dtype, {outs, width}),
       b(FOVEA_F32, {outs}), r(FOVEA_F32, {t, outs}), y(FOVEA_F32, {t, outs});

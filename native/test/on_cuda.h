@@ -119,9 +119,14 @@ class Device {
 
  private:
   static size_t block_bytes(const Buffer &b) {
-    return b.dtype == FOVEA_Q4_0   ? sizeof(fovea_q4_0)
-           : b.dtype == FOVEA_Q8_0 ? sizeof(fovea_q8_0)
-                                   : 0;
+    return b.dtype == FOVEA_Q4_0      ? sizeof(fovea_q4_0)
+           : b.dtype == FOVEA_Q8_0    ? sizeof(fovea_q8_0)
+           : b.dtype == FOVEA_Q4_G128 ? sizeof(fovea_q4_g128)
+                                      : 0;
+  }
+
+  static size_t quant_bytes(const Buffer &b) {
+    return block_bytes(b) - (b.dtype == FOVEA_Q4_G128 ? 4 : 2);
   }
 
   // The emulator faults on any access outside the allocation, which is exactly as large as the tensor.
@@ -142,7 +147,7 @@ class Device {
       int64_t blocks = bytes / static_cast<int64_t>(size);
       std::vector<uint8_t> split(b.bytes());
       if (fovea_cuda_split_blocks(b.dtype, b.data(), blocks, split.data(),
-                                  split.data() + blocks * static_cast<int64_t>(size - 2)))
+                                  split.data() + blocks * static_cast<int64_t>(quant_bytes(b))))
         fail("blocks do not split");
       fovea_emulator_copy(memory, split.data(), bytes);
     } else {
@@ -153,7 +158,7 @@ class Device {
   static void join(Buffer &b, const std::vector<uint8_t> &bytes) {
     size_t size = block_bytes(b);
     size_t blocks = bytes.size() / size;
-    if (fovea_cuda_join_blocks(b.dtype, bytes.data(), bytes.data() + blocks * (size - 2),
+    if (fovea_cuda_join_blocks(b.dtype, bytes.data(), bytes.data() + blocks * quant_bytes(b),
                                static_cast<int64_t>(blocks), b.data()))
       fail("blocks do not join");
   }

@@ -18,15 +18,19 @@ def fnv1a64(text: str) -> int:
     return h
 
 
-def uniform(name: str, count: int, seed: int) -> np.ndarray:
-    """`count` values 2u-1 in [-1, 1), each exact in float32: 24 bits of splitmix64 keyed by name and seed."""
+def bits(name: str, count: int, seed: int) -> np.ndarray:
+    """`count` words of splitmix64 keyed by name and seed."""
     key = fnv1a64(name) ^ ((seed * GOLDEN) & MASK)
     with np.errstate(over="ignore"):
         z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(GOLDEN) + np.uint64(key)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    k = (z >> np.uint64(40)).astype(np.float64)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniform(name: str, count: int, seed: int) -> np.ndarray:
+    """`count` values 2u-1 in [-1, 1), each exact in float32: the upper 24 bits of each word."""
+    k = (bits(name, count, seed) >> np.uint64(40)).astype(np.float64)
     return (2.0 * k * 2.0**-24 - 1.0).astype(np.float32)
 
 

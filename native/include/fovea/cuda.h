@@ -94,6 +94,7 @@ int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step *steps, int32
  *
  *   quants: row o, block b at (o * I/32 + b) * 16 (q4_0; 32 for q8_0), bytes as in fovea_q4_0.q / fovea_q8_0.q
  *   scales: row o, block b at O * I/32 * 16 (or 32) + (o * I/32 + b) * 2, binary16
+ *   q4_g128: quants as of q4_0; scales: row o, group g at O * I/32 * 16 + (o * I/128 + g) * 4, the binary16, then the zero point
  *
  * blocks: `count` blocks as stored; quants: where their quants go; scales: where their scales go.
  */

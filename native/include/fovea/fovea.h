@@ -27,7 +27,8 @@ enum fovea_dtype {
   FOVEA_Q8_0 = 3,
   FOVEA_Q4_0 = 4,
   FOVEA_I32 = 5,
-  FOVEA_U8 = 6
+  FOVEA_U8 = 6,
+  FOVEA_Q4_G128 = 7
 };
 
 enum fovea_status {

@@ -1,11 +1,22 @@
-// Dot products with Q8_0 and Q4_0 weights: x is rounded to eight bits per block of 32 (d = max|x|/127) and blocks are multiplied in whole
-// numbers.
+// Dot products with Q8_0, Q4_0 and Q4_G128 weights: x is rounded to eight bits per block of 32 (d = max|x|/127) and blocks of 32 are
+// multiplied in whole numbers, also where 128 weights share a scale and a zero point.
 #pragma once
 
 #include "dot.h"
 
 namespace fovea {
 namespace {
+
+// How weights are stored. Blocks of 32 are what is multiplied; a stored block holds SPAN of them.
+template <class B>
+struct Stored {
+  static constexpr bool FOUR = !std::is_same_v<B, fovea_q8_0>;       // bits
+  static constexpr bool GROUPED = std::is_same_v<B, fovea_q4_g128>;  // with a zero point of its own
+  static constexpr int64_t SPAN = GROUPED ? FOVEA_GROUP / FOVEA_BLOCK : 1;
+  static constexpr int64_t BYTES = sizeof(B);
+  static constexpr int64_t HEAD = GROUPED ? 4 : 2;  // bytes before the weights
+  static int64_t row_bytes(int64_t width) { return width / (FOVEA_BLOCK * SPAN) * BYTES; }
+};
 
 #if defined(__AVX512VNNI__)
 // An element of y is the sum over blocks of the exact whole-number dot product, made a float, times the product of both
@@ -16,14 +27,15 @@ namespace {
 //   multiply_panel  many rows of x: 32 rows of w are the lanes of two vectors. They have been unpacked to bytes (second-level
 //                   cache) in the order in which the dot products eat them; the partial sums of a tile stay in the first.
 //
-// The dot product instruction multiplies unsigned by signed bytes: weights keep their zero at 8 or 128, and so many times the
-// sum of the block's activations is taken off again, in whole numbers.
-template <bool FOUR>
-struct Quantized {
-  using Block = std::conditional_t<FOUR, fovea_q4_0, fovea_q8_0>;
-  static constexpr int64_t BYTES = sizeof(Block);
-  static constexpr int ZERO = FOUR ? 8 : 128;
-  static constexpr int BLOCKS = 16;   // of a group, as many as lanes
+// The dot product instruction multiplies unsigned by signed bytes: weights keep their zero at 8, 128 or their own zero point, and so
+// many times the sum of the block's activations is taken off again, in whole numbers.
+template <class B>
+struct Quantized : Stored<B> {
+  using Stored<B>::FOUR, Stored<B>::GROUPED, Stored<B>::SPAN, Stored<B>::BYTES, Stored<B>::HEAD,
+      Stored<B>::row_bytes;
+  static constexpr int ZERO = GROUPED ? 1 : FOUR ? 8 : 128;
+  static constexpr int BLOCKS = 16;  // of a group, as many as lanes
+  static constexpr int64_t GROUP_BYTES = BLOCKS / SPAN * BYTES;
   static constexpr int N = 4;         // rows of x for which a group of weights is decoded once
   static constexpr int COLUMNS = 12;  // rows of x in a tile of a panel: 24 KB of partial sums
   static constexpr int64_t AT_ONCE = 96;
@@ -35,12 +47,12 @@ struct Quantized {
 
   // Sixteen blocks of one row of activations.
   struct Group {
-    int8_t q[4][2][4][16];   // block 4m+j: its first half at [m][0][j], its second at [m][1][j]
-    float d[BLOCKS];         // by lane
-    int32_t offset[BLOCKS];  // by lane: -ZERO times the sum of q
+    int8_t q[4][2][4][16];  // block 4m+j: its first half at [m][0][j], its second at [m][1][j]
+    float d[BLOCKS];        // by lane
+    int32_t
+        offset[BLOCKS];  // by lane: -ZERO times the sum of q, which fits 16 bits where ZERO is 1
   };
 
-  static int64_t row_bytes(int64_t width) { return width / FOVEA_BLOCK * BYTES; }
   static int64_t x_bytes(int64_t width) {
     return (width / FOVEA_BLOCK + BLOCKS - 1) / BLOCKS * static_cast<int64_t>(sizeof(Group));
   }
@@ -85,8 +97,28 @@ struct Quantized {
     return _mm512_mask_broadcast_i32x4(v, 0xf000, load16(d));
   }
 
-  // A group of weights: w[2m] and w[2m+1] are the first and second halves of blocks 4m .. 4m+3. Returns the scales by lane.
-  static __m512 decode(const uint8_t *p, __m512i w[8]) {
+  // A group of weights: w[2m] and w[2m+1] are the first and second halves of blocks 4m .. 4m+3. Returns the scales by lane, and in
+  // `zeros` the zero points, where weights have them.
+  static __m512 decode(const uint8_t *p, __m512i w[8], [[maybe_unused]] __m512i &zeros) {
+    if constexpr (GROUPED) {
+      const __m512i nibble = _mm512_set1_epi8(15);
+      int32_t heads[4];
+      UNROLL for (int m = 0; m < 4; m++, p += BYTES) {
+        memcpy(&heads[m], p, 4);
+        __m512i both = _mm512_loadu_si512(p + HEAD);
+        w[2 * m] = _mm512_and_si512(both, nibble);
+        w[2 * m + 1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+      }
+      __m128i four = _mm_setr_epi32(heads[0], heads[1], heads[2], heads[3]);
+      __m128i halves = _mm_and_si128(four, _mm_set1_epi32(0xffff));
+      zeros = _mm512_broadcast_i32x4(_mm_srli_epi32(four, 16));
+      return _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_packus_epi32(halves, halves)));
+    } else {
+      return decode32(p, w);
+    }
+  }
+
+  static __m512 decode32(const uint8_t *p, __m512i w[8]) {
     __m512i scales = _mm512_setzero_si512();
     UNROLL for (int m = 0; m < 4; m++, p += 4 * BYTES) {
       __mmask32 lanes = static_cast<__mmask32>(0x1111 << m);
@@ -119,8 +151,17 @@ struct Quantized {
     return _mm512_cvtph_ps(_mm512_castsi512_si256(scales));
   }
 
+  // Products of whole numbers from weights that kept their zero. Zero points are multiplied as pairs of 16 bits, the second 0.
+  static __m512i less_zeros(__m512i sum, [[maybe_unused]] const __m512i &zeros, __m512i offset) {
+    if constexpr (GROUPED) {
+      return _mm512_dpwssd_epi32(sum, zeros, offset);
+    } else {
+      return _mm512_add_epi32(sum, offset);
+    }
+  }
+
   // The dot products of a group by lane. Lanes within a quarter of the products belong to one block.
-  static __m512 dots(const __m512i w[8], const Group &a) {
+  static __m512 dots(const __m512i w[8], [[maybe_unused]] const __m512i &zeros, const Group &a) {
     __m512i s[4];
     UNROLL for (int m = 0; m < 4; m++) {
       s[m] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w[2 * m], _mm512_load_si512(a.q[m][0]));
@@ -131,7 +172,7 @@ struct Quantized {
     __m512i q =
         _mm512_add_epi32(_mm512_unpacklo_epi32(s[2], s[3]), _mm512_unpackhi_epi32(s[2], s[3]));
     __m512i sum = _mm512_add_epi32(_mm512_unpacklo_epi64(p, q), _mm512_unpackhi_epi64(p, q));
-    return _mm512_cvtepi32_ps(_mm512_add_epi32(sum, _mm512_load_si512(a.offset)));
+    return _mm512_cvtepi32_ps(less_zeros(sum, zeros, _mm512_load_si512(a.offset)));
   }
 
   template <int NN>
@@ -140,26 +181,26 @@ struct Quantized {
     __m512 acc[NN];
     UNROLL for (int n = 0; n < NN; n++) acc[n] = _mm512_setzero_ps();
     for (int64_t g = 0; g < whole; g++) {
-      __m512i weights[8];
-      __m512 scales = decode(w + g * BLOCKS * BYTES, weights);
+      __m512i weights[8], zeros;
+      __m512 scales = decode(w + g * GROUP_BYTES, weights, zeros);
       UNROLL for (int n = 0; n < NN; n++) {
         const Group &a = groups(x + n * x_row)[g];
-        acc[n] =
-            _mm512_fmadd_ps(dots(weights, a), _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[n]);
+        acc[n] = _mm512_fmadd_ps(dots(weights, zeros, a),
+                                 _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[n]);
       }
     }
     if (int rest =
             static_cast<int>(count % BLOCKS)) {  // the same, on a copy that does not end early
-      alignas(64) uint8_t copy[BLOCKS * BYTES] = {};
-      memcpy(copy, w + whole * BLOCKS * BYTES, static_cast<size_t>(rest * BYTES));
+      alignas(64) uint8_t copy[GROUP_BYTES] = {};
+      memcpy(copy, w + whole * GROUP_BYTES, static_cast<size_t>(rest / SPAN * BYTES));
       __mmask16 there = 0;
       for (int b = 0; b < rest; b++) there = static_cast<__mmask16>(there | 1u << lane_of(b));
-      __m512i weights[8];
-      __m512 scales = decode(copy, weights);
+      __m512i weights[8], zeros;
+      __m512 scales = decode(copy, weights, zeros);
       UNROLL for (int n = 0; n < NN; n++) {
         const Group &a = groups(x + n * x_row)[whole];
-        acc[n] = _mm512_mask3_fmadd_ps(dots(weights, a), _mm512_mul_ps(scales, _mm512_load_ps(a.d)),
-                                       acc[n], there);
+        acc[n] = _mm512_mask3_fmadd_ps(dots(weights, zeros, a),
+                                       _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[n], there);
       }
     }
     UNROLL for (int n = 0; n < NN; n++) out[n * TILE] = sum16(acc[n]);
@@ -175,8 +216,9 @@ struct Quantized {
     }
   }
 
-  // A block of a panel: 32 scales, then for every four columns four bytes of each of the 32 rows.
-  static constexpr int64_t PANEL_BLOCK = TILE * 4 + TILE * FOVEA_BLOCK;
+  // A block of a panel: 32 scales, 32 zero points if there are any, then for every four columns four bytes of each of the 32 rows.
+  static constexpr int64_t PANEL_HEAD = TILE * 4 * (GROUPED ? 2 : 1);
+  static constexpr int64_t PANEL_BLOCK = PANEL_HEAD + TILE * FOVEA_BLOCK;
   static constexpr int64_t AHEAD = 512;  // bytes along a row, 28 blocks of four bits
   static int64_t panel_bytes(int64_t width) { return width / FOVEA_BLOCK * PANEL_BLOCK; }
 
@@ -198,7 +240,8 @@ struct Quantized {
     for (int64_t o = 0; o < TILE; o++) row[o] = w + (o < rows ? o : rows - 1) * row_bytes(width);
     const int64_t end = row_bytes(width);
     int64_t fetched = 0;
-    for (int64_t at = 0; at < end; at += BYTES, panel += PANEL_BLOCK) {
+    for (int64_t b = 0; b < width / FOVEA_BLOCK; b++, panel += PANEL_BLOCK) {
+      int64_t at = b / SPAN * BYTES, first = at + HEAD + b % SPAN * 16;
       // 32 streams are more than the processor sees by itself.
       for (; fetched <= at && fetched + AHEAD < end; fetched += 64) {
         for (int64_t o = 0; o < TILE; o++) _mm_prefetch(row[o] + fetched + AHEAD, _MM_HINT_T0);
@@ -208,9 +251,14 @@ struct Quantized {
         alignas(32) uint16_t d[16];
         for (int i = 0; i < 16; i++) memcpy(&d[i], sixteen[i] + at, 2);
         _mm512_store_ps(panel + 64 * half, _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)d)));
-        uint8_t *to = panel + TILE * 4 + 64 * half;
+        if constexpr (GROUPED) {
+          for (int i = 0; i < 16; i++) memcpy(&d[i], sixteen[i] + at + 2, 2);
+          _mm512_store_si512(panel + TILE * 4 + 64 * half,
+                             _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)d)));
+        }
+        uint8_t *to = panel + PANEL_HEAD + 64 * half;
         __m512i z[4];
-        transpose(sixteen, at + 2, z);
+        transpose(sixteen, first, z);
         if constexpr (FOUR) {
           const __m512i nibble = _mm512_set1_epi8(15);
           UNROLL for (int i = 0; i < 4; i++) {
@@ -222,7 +270,7 @@ struct Quantized {
           const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
           UNROLL for (int i = 0; i < 4; i++)
               _mm512_store_si512(to + i * 128, _mm512_xor_si512(z[i], flip));
-          transpose(sixteen, at + 18, z);
+          transpose(sixteen, first + 16, z);
           UNROLL for (int i = 0; i < 4; i++)
               _mm512_store_si512(to + (4 + i) * 128, _mm512_xor_si512(z[i], flip));
         }
@@ -236,13 +284,19 @@ struct Quantized {
     memset(part, 0, sizeof part);
     for (int64_t i = 0; i < count; i++, panel += PANEL_BLOCK) {
       __m512i w[16];
-      UNROLL for (int k = 0; k < 16; k++) w[k] = _mm512_load_si512(panel + TILE * 4 + 64 * k);
+      UNROLL for (int k = 0; k < 16; k++) w[k] = _mm512_load_si512(panel + PANEL_HEAD + 64 * k);
       __m512 d0 = _mm512_load_ps(panel), d1 = _mm512_load_ps(panel + 64);
+      __m512i none = _mm512_setzero_si512(), z0 = none, z1 = none;
+      if constexpr (GROUPED) {
+        z0 = _mm512_load_si512(panel + TILE * 4);
+        z1 = _mm512_load_si512(panel + TILE * 4 + 64);
+      }
       int b = static_cast<int>(i % BLOCKS), lane = lane_of(b);
       const uint8_t *group = x + i / BLOCKS * static_cast<int64_t>(sizeof(Group));
       for (int64_t t = 0; t < n; t++, group += x_row) {
         const Group &a = *groups(group);
-        __m512i s0 = _mm512_set1_epi32(a.offset[lane]), s1 = s0;
+        __m512i offset = _mm512_set1_epi32(a.offset[lane]);
+        __m512i s0 = less_zeros(none, z0, offset), s1 = less_zeros(none, z1, offset);
         UNROLL for (int k = 0; k < 8; k++) {
           int32_t bytes;
           memcpy(&bytes, a.q[b / 4][k / 4][b % 4] + k % 4 * 4, 4);
@@ -306,18 +360,15 @@ float quantize32(const float *x, int8_t *q, int32_t *sum) {
 }
 
 // One block at a time; behind all q of a row, per block d and, for the vector code, what unsigned nibbles add.
-template <bool FOUR>
-struct Quantized {
-  using Block = std::conditional_t<FOUR, fovea_q4_0, fovea_q8_0>;
+template <class B>
+struct Quantized : Stored<B> {
+  using Stored<B>::FOUR, Stored<B>::GROUPED, Stored<B>::SPAN;
   static constexpr int R = 1, N = 4, R_ALONE = 1;
   static constexpr bool PANELS = false;
   static constexpr int64_t AT_ONCE = N;
   static void multiply(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row,
                        int64_t width, int64_t n, float *out) {
     tiles<Quantized>(w, rows, x, x_row, width, n, out);
-  }
-  static int64_t row_bytes(int64_t width) {
-    return width / FOVEA_BLOCK * static_cast<int64_t>(sizeof(Block));
   }
   static int64_t x_bytes(int64_t width) { return align64(width + width / FOVEA_BLOCK * 8); }
   static void prepare(const float *x, int64_t width, uint8_t *out) {
@@ -332,15 +383,21 @@ struct Quantized {
   }
 
 #if defined(__AVX2__)
-  static __m256i dot(const Block &b, const uint8_t *q) {
+  // part: which 32 weights of the block.
+  static __m256i dot(const B &b, [[maybe_unused]] int64_t part, const uint8_t *q) {
     __m256i x = _mm256_loadu_si256((const __m256i *)q);
-    __m256i products;
+    __m256i w;
     if constexpr (FOUR) {
-      __m128i n = _mm_loadu_si128((const __m128i *)b.q);
-      __m256i w = _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(n, 4), n), _mm256_set1_epi8(15));
+      __m128i n = _mm_loadu_si128((const __m128i *)(b.q + part * 16));
+      w = _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(n, 4), n), _mm256_set1_epi8(15));
+    } else {
+      w = _mm256_loadu_si256((const __m256i *)b.q);
+    }
+    __m256i products;
+    if constexpr (FOUR && !GROUPED) {
       products = _mm256_maddubs_epi16(w, x);  // at most 2 * 15 * 127
     } else {
-      __m256i w = _mm256_loadu_si256((const __m256i *)b.q);
+      if constexpr (GROUPED) w = _mm256_sub_epi8(w, _mm256_set1_epi8(static_cast<char>(b.z)));
       products = _mm256_maddubs_epi16(_mm256_sign_epi8(w, w),
                                       _mm256_sign_epi8(x, w));  // at most 2 * 128 * 127
     }
@@ -351,24 +408,28 @@ struct Quantized {
   static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
                    int64_t ld) {
     static_assert(RR == 1);
-    auto *blocks = reinterpret_cast<const Block *>(w);
+    auto *blocks = reinterpret_cast<const B *>(w);
     __m256 acc[NN];
     UNROLL for (int n = 0; n < NN; n++) acc[n] = _mm256_setzero_ps();
     for (int64_t b = 0; b < width / FOVEA_BLOCK; b++) {
-      __m256 dw = _mm256_set1_ps(from_half(blocks[b].d));
+      const B &block = blocks[b / SPAN];
+      __m256 dw = _mm256_set1_ps(from_half(block.d));
       UNROLL for (int n = 0; n < NN; n++) {
         const uint8_t *row = x + n * x_row;
         auto *s = reinterpret_cast<const float *>(row + width) + 2 * b;
-        __m256 sums = _mm256_cvtepi32_ps(dot(blocks[b], row + b * FOVEA_BLOCK));
-        __m256 offset = FOUR ? _mm256_set1_ps(s[1]) : _mm256_setzero_ps();
+        __m256 sums = _mm256_cvtepi32_ps(dot(block, b % SPAN, row + b * FOVEA_BLOCK));
+        __m256 offset = FOUR && !GROUPED ? _mm256_set1_ps(s[1]) : _mm256_setzero_ps();
         acc[n] = _mm256_fmadd_ps(_mm256_fmadd_ps(sums, _mm256_set1_ps(s[0]), offset), dw, acc[n]);
       }
     }
     UNROLL for (int n = 0; n < NN; n++) out[n * ld] = sum8(acc[n]);
   }
 #else
-  static int32_t weight(const Block &b, int i) {
-    if constexpr (FOUR) {
+  static int32_t weight(const B &b, [[maybe_unused]] int64_t part, int i) {
+    if constexpr (GROUPED) {
+      const uint8_t *q = b.q + part * 16;
+      return (i < 16 ? q[i] & 15 : q[i - 16] >> 4) - b.z;
+    } else if constexpr (FOUR) {
       return (i < 16 ? b.q[i] & 15 : b.q[i - 16] >> 4) - 8;
     } else {
       return b.q[i];
@@ -379,15 +440,17 @@ struct Quantized {
   static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
                    int64_t ld) {
     static_assert(RR == 1);
-    auto *blocks = reinterpret_cast<const Block *>(w);
+    auto *blocks = reinterpret_cast<const B *>(w);
     for (int n = 0; n < NN; n++) {
       auto *q = reinterpret_cast<const int8_t *>(x + n * x_row);
       auto *s = reinterpret_cast<const float *>(x + n * x_row + width);
       float acc = 0;
       for (int64_t b = 0; b < width / FOVEA_BLOCK; b++) {
+        const B &block = blocks[b / SPAN];
         int32_t dot = 0;
-        for (int i = 0; i < FOVEA_BLOCK; i++) dot += weight(blocks[b], i) * q[b * FOVEA_BLOCK + i];
-        acc += static_cast<float>(dot) * s[2 * b] * from_half(blocks[b].d);
+        for (int i = 0; i < FOVEA_BLOCK; i++)
+          dot += weight(block, b % SPAN, i) * q[b * FOVEA_BLOCK + i];
+        acc += static_cast<float>(dot) * s[2 * b] * from_half(block.d);
       }
       out[n * ld] = acc;
     }

@@ -403,8 +403,12 @@ using Bfloat = Plain<BF16>;
       GATED(type, W), NORMED(type, W)
 
 const Kernel kernels[] = {
-    ALL("f32", Plain<F32>),        ALL("f16", Plain<F16>),       ALL("bf16", Bfloat),
-    ALL("q8_0", Quantized<false>), ALL("q4_0", Quantized<true>),
+    ALL("f32", Plain<F32>),
+    ALL("f16", Plain<F16>),
+    ALL("bf16", Bfloat),
+    ALL("q8_0", Quantized<fovea_q8_0>),
+    ALL("q4_0", Quantized<fovea_q4_0>),
+    ALL("q4_g128", Quantized<fovea_q4_g128>),
 };
 
 }  // namespace

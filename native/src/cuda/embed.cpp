@@ -22,7 +22,7 @@ void run(Launch &l, const void *args) {
   auto *a = static_cast<const fovea_embed_args *>(args);
   EmbedParams p{i32(a->ids),
                 a->table.data,
-                blocks(a->table) ? scales(a->table) : nullptr,
+                blocks(a->table) ? static_cast<const uint16_t *>(scales(a->table)) : nullptr,
                 f32(a->image),
                 out32(a->y),
                 a->table.dim[0],

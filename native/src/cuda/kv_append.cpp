@@ -11,7 +11,7 @@ Function<KvAppendParams> full_one{file, "kv_append_f32__one"},
     half_four{file, "kv_append_f16__four"}, block{file, "kv_append_q8_0__block"};
 
 KvAppendParams params(const Launch &l, const fovea_kv_append_args *a) {
-  return {a->cache.data,   const_cast<uint16_t *>(scales(a->cache)),
+  return {a->cache.data,   static_cast<uint16_t *>(const_cast<void *>(scales(a->cache))),
           f32(a->x),       i32(a->pos),
           i32(a->seq),     i32(a->pages),
           a->cache.dim[0], a->cache.dim[1],

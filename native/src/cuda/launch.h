@@ -186,9 +186,9 @@ const char *rejects(const DeviceInfo &, const void *args) {
 }
 
 // Where a quantized tensor's scales lie: behind all its quants (see fovea_cuda_split_blocks).
-[[maybe_unused]] inline const uint16_t *scales(const fovea_tensor &t) {
-  int64_t quants = t.dtype == FOVEA_Q4_0 ? elements(t) / 2 : elements(t);
-  return reinterpret_cast<const uint16_t *>(static_cast<const uint8_t *>(t.data) + quants);
+[[maybe_unused]] inline const void *scales(const fovea_tensor &t) {
+  int64_t quants = t.dtype == FOVEA_Q8_0 ? elements(t) : elements(t) / 2;
+  return static_cast<const uint8_t *>(t.data) + quants;
 }
 
 // For kernels that begin with take_turn().

@@ -117,7 +117,12 @@ int64_t tiles(const Call &c, int64_t rows) {
 }
 
 // Bytes of 32 elements of a row, without the scale.
-int row_bytes(int32_t dtype) { return dtype == FOVEA_Q4_0 ? 16 : dtype == FOVEA_Q8_0 ? 32 : 64; }
+int row_bytes(int32_t dtype) {
+  return dtype == FOVEA_Q4_0 || dtype == FOVEA_Q4_G128 ? 16 : dtype == FOVEA_Q8_0 ? 32 : 64;
+}
+
+// Where tables of kernels by type have those for the weights: f32 first, in the order of the codes, of which two are no weights'.
+int by_type(int32_t dtype) { return dtype == FOVEA_Q4_G128 ? FOVEA_I32 : dtype; }
 
 int64_t up_to(int64_t n, int64_t unit) { return pieces(n, unit) * unit; }
 
@@ -135,7 +140,7 @@ bool placed(Launch &l, const Call &c) {
 Module plain_file{"linear_plain"};
 Function<LinearParams> plain[] = {  // by dtype
     {plain_file, "linear_f32__plain"}, {plain_file, "linear_f16__plain"}, {plain_file, "linear_bf16__plain"},
-    {plain_file, "linear_q8_0__plain"}, {plain_file, "linear_q4_0__plain"}};
+    {plain_file, "linear_q8_0__plain"}, {plain_file, "linear_q4_0__plain"}, {plain_file, "linear_q4_g128__plain"}};
 // clang-format on
 
 template <LinearThen THEN>
@@ -143,7 +148,7 @@ void run_plain(Launch &l, const void *args) {
   Call c = call<THEN>(args);
   int64_t t = c.x->dim[0];
   int64_t units = THEN == LINEAR_QKV ? heads(c) * c.qkv->k.dim[3] / 2 : c.w->dim[0];
-  l.launch(plain[c.w->dtype], {pieces(units, 8), t < 65535 ? t : 65535}, 256, 0,
+  l.launch(plain[by_type(c.w->dtype)], {pieces(units, 8), t < 65535 ? t : 65535}, 256, 0,
            params<THEN>(l, c));
 }
 
@@ -167,9 +172,10 @@ constexpr int MOST_SHARED = 227 * 1024;
 
 // clang-format off
 Module dp4a_file{"linear_dp4a"};
-Function<LinearParams> dp4a[2][3] = {  // q8_0, q4_0; up to 1, 2, 4 rows
+Function<LinearParams> dp4a[][3] = {  // q8_0, q4_0, q4_g128; up to 1, 2, 4 rows
     {{dp4a_file, "linear_q8_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q8_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q8_0__dp4a4", MOST_SHARED}},
-    {{dp4a_file, "linear_q4_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a4", MOST_SHARED}}};
+    {{dp4a_file, "linear_q4_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a4", MOST_SHARED}},
+    {{dp4a_file, "linear_q4_g128__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q4_g128__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q4_g128__dp4a4", MOST_SHARED}}};
 // clang-format on
 
 int dp4a_rows(int32_t t) { return t <= 2 ? t : LINEAR_DP4A_ROWS; }
@@ -186,9 +192,9 @@ void run_dp4a(Launch &l, const void *args) {
   int warps = 16;
   while (warps > 4 && pieces(pairs, warps) < l.device.multiprocessors) warps /= 2;
   int64_t most = int64_t{l.device.multiprocessors} * 16 / warps, wanted = pieces(pairs, warps);
-  l.launch(dp4a[c.w->dtype == FOVEA_Q4_0][rows / 2], wanted < most ? wanted : most, warps * 32,
-           static_cast<int>(linear_dp4a_shared(rows, c.x->dim[1], c.g)), params<THEN>(l, c),
-           {.overlap = true});
+  l.launch(dp4a[by_type(c.w->dtype) - FOVEA_Q8_0][rows / 2], wanted < most ? wanted : most,
+           warps * 32, static_cast<int>(linear_dp4a_shared(rows, c.x->dim[1], c.g)),
+           params<THEN>(l, c), {.overlap = true});
 }
 
 template <LinearThen THEN>
@@ -249,11 +255,12 @@ constexpr int SHARED32 = linear_mma16_shared(32), SHARED64 = linear_mma16_shared
 
 // clang-format off
 Module mma16_file{"linear_mma16"};
-Function<LinearParams> mma16[][3] = {  // f16, bf16, q8_0, q4_0
+Function<LinearParams> mma16[][3] = {  // f16, bf16, q8_0, q4_0, q4_g128
     {{mma16_file, "linear_f16__mma8", SHARED32}, {mma16_file, "linear_f16__mma16", SHARED32}, {mma16_file, "linear_f16__mma32", SHARED64}},
     {{mma16_file, "linear_bf16__mma8", SHARED32}, {mma16_file, "linear_bf16__mma16", SHARED32}, {mma16_file, "linear_bf16__mma32", SHARED64}},
     {{mma16_file, "linear_q8_0__mma8", SHARED32}, {mma16_file, "linear_q8_0__mma16", SHARED32}, {mma16_file, "linear_q8_0__mma32", SHARED64}},
-    {{mma16_file, "linear_q4_0__mma8", SHARED32}, {mma16_file, "linear_q4_0__mma16", SHARED32}, {mma16_file, "linear_q4_0__mma32", SHARED64}}};
+    {{mma16_file, "linear_q4_0__mma8", SHARED32}, {mma16_file, "linear_q4_0__mma16", SHARED32}, {mma16_file, "linear_q4_0__mma32", SHARED64}},
+    {{mma16_file, "linear_q4_g128__mma8", SHARED32}, {mma16_file, "linear_q4_g128__mma16", SHARED32}, {mma16_file, "linear_q4_g128__mma32", SHARED64}}};
 // clang-format on
 
 Operand operand16(const Call &c) {
@@ -269,7 +276,7 @@ void run_mma16(Launch &l, const void *args) {
   LinearParams p = params<THEN>(l, c);
   operand(l, c, x_fragments, operand16(c), p);
   Thin tile = thin(c.x->dim[0]);
-  l.launch(mma16[c.w->dtype - FOVEA_F16][tile.index],
+  l.launch(mma16[by_type(c.w->dtype) - FOVEA_F16][tile.index],
            {tiles<THEN>(c, tile.rows), pieces(c.x->dim[0], tile.tokens)}, LINEAR_MMA16_WARPS * 32,
            linear_mma16_shared(tile.rows), p, {.overlap = true});
 }
@@ -304,11 +311,12 @@ constexpr int mma_shared(bool big, int row_bytes) {
 
 // clang-format off
 Module mma_file{"linear_mma"};
-Function<LinearParams> mma[][2] = {  // f16, bf16, q8_0, q4_0; small tiles, big tiles
+Function<LinearParams> mma[][2] = {  // f16, bf16, q8_0, q4_0, q4_g128; small tiles, big tiles
     {{mma_file, "linear_f16__mma64"}, {mma_file, "linear_f16__mma128", mma_shared(true, 64)}},
     {{mma_file, "linear_bf16__mma64"}, {mma_file, "linear_bf16__mma128", mma_shared(true, 64)}},
     {{mma_file, "linear_q8_0__mma64"}, {mma_file, "linear_q8_0__mma128"}},
-    {{mma_file, "linear_q4_0__mma64"}, {mma_file, "linear_q4_0__mma128"}}};
+    {{mma_file, "linear_q4_0__mma64"}, {mma_file, "linear_q4_0__mma128"}},
+    {{mma_file, "linear_q4_g128__mma64"}, {mma_file, "linear_q4_g128__mma128"}}};
 // clang-format on
 static_assert(mma_shared(false, 64) <= 48 * 1024 && mma_shared(true, 32) <= 48 * 1024);
 
@@ -326,7 +334,8 @@ void run_mma(Launch &l, const void *args) {
   Grid grid(pieces(t, tokens), tiles<THEN>(c, LINEAR_MMA_BIG_OUTS));
   bool big = grid.x * grid.y >= l.device.multiprocessors;
   if (!big) grid = {pieces(t, LINEAR_MMA_SMALL), tiles<THEN>(c, LINEAR_MMA_SMALL)};
-  l.launch(mma[c.w->dtype - FOVEA_F16][big], grid, 128, mma_shared(big, row_bytes(c.w->dtype)), p);
+  l.launch(mma[by_type(c.w->dtype) - FOVEA_F16][big], grid, 128,
+           mma_shared(big, row_bytes(c.w->dtype)), p);
 }
 
 template <LinearThen THEN>
@@ -474,9 +483,10 @@ int64_t scratch_cublas(const DeviceInfo &, const void *args) {
 #define ALL(kind, gate, heads, type) \
   MAPS(kind, type), NORM_GATE(gate, type), NORM_HEADS(heads, type)
 
-const Kernel kernels[] = {ALL(FLOATS, PLAIN, PLAIN, "f32"), ALL(HALVES, HALVES, OWN_HALVES, "f16"),
-                          ALL(HALVES, HALVES, OWN_HALVES, "bf16"),
-                          ALL(BLOCKS, BLOCKS, BLOCKS, "q8_0"), ALL(BLOCKS, BLOCKS, BLOCKS, "q4_0")};
+const Kernel kernels[] = {
+    ALL(FLOATS, PLAIN, PLAIN, "f32"),        ALL(HALVES, HALVES, OWN_HALVES, "f16"),
+    ALL(HALVES, HALVES, OWN_HALVES, "bf16"), ALL(BLOCKS, BLOCKS, BLOCKS, "q8_0"),
+    ALL(BLOCKS, BLOCKS, BLOCKS, "q4_0"),     ALL(BLOCKS, BLOCKS, BLOCKS, "q4_g128")};
 
 }  // namespace
 FOVEA_KERNELS(linear)

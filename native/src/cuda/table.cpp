@@ -289,6 +289,10 @@ void Launch::matrix(TensorMap &map, const void *data, int32_t dtype, int64_t col
 
 namespace {
 
+// Bytes of a block before its weights.
+template <class Block>
+constexpr size_t HEAD = offsetof(Block, q);
+
 template <class Block>
 void split(const void *blocks, int64_t count, void *quants, void *scales) {
   auto *from = static_cast<const Block *>(blocks);
@@ -296,7 +300,7 @@ void split(const void *blocks, int64_t count, void *quants, void *scales) {
   auto *d = static_cast<uint8_t *>(scales);
   for (int64_t i = 0; i < count; i++) {
     memcpy(q + i * static_cast<int64_t>(sizeof from->q), from[i].q, sizeof from->q);
-    memcpy(d + i * 2, &from[i].d, 2);
+    memcpy(d + i * HEAD<Block>, from + i, HEAD<Block>);
   }
 }
 
@@ -307,11 +311,13 @@ void join(const void *quants, const void *scales, int64_t count, void *blocks) {
   auto *to = static_cast<Block *>(blocks);
   for (int64_t i = 0; i < count; i++) {
     memcpy(to[i].q, q + i * static_cast<int64_t>(sizeof to->q), sizeof to->q);
-    memcpy(&to[i].d, d + i * 2, 2);
+    memcpy(to + i, d + i * HEAD<Block>, HEAD<Block>);
   }
 }
 
-bool block_type(int32_t dtype) { return dtype == FOVEA_Q4_0 || dtype == FOVEA_Q8_0; }
+bool block_type(int32_t dtype) {
+  return dtype == FOVEA_Q4_0 || dtype == FOVEA_Q8_0 || dtype == FOVEA_Q4_G128;
+}
 
 }  // namespace
 }  // namespace fovea
@@ -418,7 +424,9 @@ FOVEA_EXPORT int32_t fovea_cuda_split_blocks(int32_t dtype, const void *blocks, 
                                              void *quants, void *scales) {
   if (!block_type(dtype) || count < 0 || (count > 0 && (!blocks || !quants || !scales)))
     return FOVEA_E_ARGUMENT;
-  (dtype == FOVEA_Q4_0 ? split<fovea_q4_0> : split<fovea_q8_0>)(blocks, count, quants, scales);
+  (dtype == FOVEA_Q4_0   ? split<fovea_q4_0>
+   : dtype == FOVEA_Q8_0 ? split<fovea_q8_0>
+                         : split<fovea_q4_g128>)(blocks, count, quants, scales);
   return FOVEA_OK;
 }
 
@@ -426,6 +434,8 @@ FOVEA_EXPORT int32_t fovea_cuda_join_blocks(int32_t dtype, const void *quants, c
                                             int64_t count, void *blocks) {
   if (!block_type(dtype) || count < 0 || (count > 0 && (!blocks || !quants || !scales)))
     return FOVEA_E_ARGUMENT;
-  (dtype == FOVEA_Q4_0 ? join<fovea_q4_0> : join<fovea_q8_0>)(quants, scales, count, blocks);
+  (dtype == FOVEA_Q4_0   ? join<fovea_q4_0>
+   : dtype == FOVEA_Q8_0 ? join<fovea_q8_0>
+                         : join<fovea_q4_g128>)(quants, scales, count, blocks);
   return FOVEA_OK;
 }

@@ -7,7 +7,7 @@ import dev.fovea.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Memory of the device. Quantized blocks lie apart there: first all quants, then all scales, so that both can be read in aligned pieces;
+ * Memory of the device. Quantized blocks lie apart there: first all quants, then all scales (and with them zero points), so that both can be read in aligned pieces;
  * who uploads and downloads sees them as they are in files.
  */
 final class CudaBuffer implements Buffer {
@@ -55,13 +55,19 @@ final class CudaBuffer implements Buffer {
   }
 
   private Driver.Place quants(long block) {
-    return device.driver().at(place(), block * (type.dtype().blockBytes() - 2));
+    return device
+        .driver()
+        .at(place(), block * (type.dtype().blockBytes() - type.dtype().scaleBytes()));
   }
 
   private Driver.Place scales(long block) {
     DType dtype = type.dtype();
     long blocks = type.bytes() / dtype.blockBytes();
-    return device.driver().at(place(), blocks * (dtype.blockBytes() - 2) + block * 2);
+    return device
+        .driver()
+        .at(
+            place(),
+            blocks * (dtype.blockBytes() - dtype.scaleBytes()) + block * dtype.scaleBytes());
   }
 
   @Override

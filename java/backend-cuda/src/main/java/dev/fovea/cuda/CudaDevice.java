@@ -345,7 +345,8 @@ final class CudaDevice implements Device {
   /** Blocks in {@code from} go to their places in the two planes of a weight. */
   void split(DType dtype, MemorySegment from, Driver.Place quants, Driver.Place scales) {
     Driver d = driver();
-    int quantBytes = dtype.blockBytes() - 2;
+    int scaleBytes = dtype.scaleBytes();
+    int quantBytes = dtype.blockBytes() - scaleBytes;
     long blocks = from.byteSize() / dtype.blockBytes();
     long piece = STAGE_BYTES / dtype.blockBytes();
     int next = 0;
@@ -362,7 +363,8 @@ final class CudaDevice implements Device {
           staged,
           staged + piece * quantBytes);
       d.toDevice(d.at(quants, at * quantBytes), stage.place(), n * quantBytes);
-      d.toDevice(d.at(scales, at * 2), d.at(stage.place(), piece * quantBytes), n * 2);
+      d.toDevice(
+          d.at(scales, at * scaleBytes), d.at(stage.place(), piece * quantBytes), n * scaleBytes);
       d.record(stage.copied());
     }
   }
@@ -370,14 +372,16 @@ final class CudaDevice implements Device {
   /** And back, as they were given. */
   void join(DType dtype, Driver.Place quants, Driver.Place scales, MemorySegment to) {
     Driver d = driver();
-    int quantBytes = dtype.blockBytes() - 2;
+    int scaleBytes = dtype.scaleBytes();
+    int quantBytes = dtype.blockBytes() - scaleBytes;
     long blocks = to.byteSize() / dtype.blockBytes();
     long piece = STAGE_BYTES / dtype.blockBytes();
     Stage stage = stages[0];
     for (long at = 0; at < blocks; at += piece) {
       long n = Math.min(piece, blocks - at);
       d.toHost(stage.place(), d.at(quants, at * quantBytes), n * quantBytes);
-      d.toHost(d.at(stage.place(), piece * quantBytes), d.at(scales, at * 2), n * 2);
+      d.toHost(
+          d.at(stage.place(), piece * quantBytes), d.at(scales, at * scaleBytes), n * scaleBytes);
       finish();
       long staged = stage.place().address();
       library.join(

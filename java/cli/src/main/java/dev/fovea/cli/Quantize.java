@@ -125,7 +125,9 @@ final class Quantize implements Callable<Integer> {
 
   static DType dtype(String flag, String label) {
     return Stream.of(DType.values())
-        .filter(t -> !t.isWhole() && t.label().equals(label.toLowerCase(Locale.ROOT)))
+        .filter(t -> !t.isWhole()
+            && t != DType.Q4_G128 // which GGUF files cannot hold
+            && t.label().equals(label.toLowerCase(Locale.ROOT)))
         .findFirst()
         .orElseThrow(() -> InputException.mismatch(flag, "q4_0, q8_0, f16, bf16 or f32", label));
   }

@@ -123,7 +123,7 @@ public final class Call {
       case F32 -> (float) value;
       case F16 -> Float.float16ToFloat(Float.floatToFloat16((float) value));
       case BF16 -> Float.intBitsToFloat(Blocks.bf16((float) value) << 16);
-      case I32, U8, Q8_0, Q4_0 -> value;
+      case I32, U8, Q8_0, Q4_0, Q4_G128 -> value;
     };
   }
 }

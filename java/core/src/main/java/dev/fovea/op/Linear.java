@@ -19,10 +19,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * y = x·Wᵀ + b, with W as stored: any weight type. A kernel may round the activations: to bfloat16 where W is bfloat16, to binary16,
  * each row scaled by a power of two to at most 2, where W is binary16, to eight bits per block of 32 (d = max|x|/127) where W is
- * quantized; the bound says so.
+ * quantized, whatever the size of W's own blocks; the bound says so.
  */
 public record Linear() implements Op {
-  static final DType[] WEIGHTS = {DType.F32, DType.F16, DType.BF16, DType.Q8_0, DType.Q4_0};
+  static final DType[] WEIGHTS = {
+    DType.F32, DType.F16, DType.BF16, DType.Q8_0, DType.Q4_0, DType.Q4_G128
+  };
 
   @Override
   public String name() {
@@ -100,7 +102,7 @@ public record Linear() implements Op {
           rounding[i] = Math.abs(x[from + i]) * HALF + max * HALF_TINY + Float.MIN_NORMAL;
         }
       }
-      case Q8_0, Q4_0 -> {
+      case Q8_0, Q4_0, Q4_G128 -> {
         for (int block = 0; block < width; block += 32) {
           double max = 0;
           for (int i = block; i < block + 32; i++) {
@@ -137,8 +139,9 @@ public record Linear() implements Op {
       for (int[] d : new int[][] {
         {1, 32, 1}, {1, 64, 5}, {3, 96, 17}, {7, 160, 33}, {2, 2048, 6}, {33, 128, 70}
       }) {
+        int width = wholeBlocks(dtype, d[1]);
         for (boolean bias : biasAt < 0 ? new boolean[] {false} : new boolean[] {false, true}) {
-          cases.add(of(op, dtype, d[0], d[1], d[2], bias, biasAt >= 0, extra, new Fill.Normal(1)));
+          cases.add(of(op, dtype, d[0], width, d[2], bias, biasAt >= 0, extra, new Fill.Normal(1)));
         }
       }
       if (dtype.blockSize() == 1) {
@@ -149,7 +152,16 @@ public record Linear() implements Op {
       }) {
         cases.add(of(op, dtype, 3, 128, 9, biasAt >= 0, biasAt >= 0, extra, fill));
       }
-      cases.add(of(op, dtype, 12, 64, 20, false, biasAt >= 0, extra, new Fill.Normal(1))
+      cases.add(of(
+              op,
+              dtype,
+              12,
+              wholeBlocks(dtype, 64),
+              20,
+              false,
+              biasAt >= 0,
+              extra,
+              new Fill.Normal(1))
           .live(5));
       if (withReal) {
         cases.add(of(op, dtype, 1, 4096, 512, false, biasAt >= 0, extra, new Fill.Normal(1))
@@ -157,6 +169,12 @@ public record Linear() implements Op {
       }
     }
     return cases;
+  }
+
+  /** Blocks of 32 come in the numbers the cases say, larger ones in whole ones. */
+  private static int wholeBlocks(DType dtype, int width) {
+    int block = dtype.blockSize();
+    return block <= 32 ? width : (width / 32) * block;
   }
 
   private static Case of(

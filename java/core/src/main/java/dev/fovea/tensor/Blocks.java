@@ -41,6 +41,14 @@ public final class Blocks {
         yield (double) Float.float16ToFloat(data.get(SHORT, block))
             * ((j < 16 ? b & 15 : b >> 4) - 8);
       }
+      case Q4_G128 -> {
+        long block = i / 128 * 68;
+        int j = (int) (i % 128);
+        int b = data.get(JAVA_BYTE, block + 4 + j / 32 * 16L + j % 16) & 0xff;
+        int zero = data.get(SHORT, block + 2) & 0xffff;
+        yield (double) Float.float16ToFloat(data.get(SHORT, block))
+            * ((j % 32 < 16 ? b & 15 : b >> 4) - zero);
+      }
     };
   }
 
@@ -52,7 +60,7 @@ public final class Blocks {
       case BF16 -> data.set(SHORT, i * 2, bf16((float) value));
       case I32 -> data.set(INT, i * 4, (int) value);
       case U8 -> data.set(JAVA_BYTE, i, (byte) (int) value);
-      case Q8_0, Q4_0 ->
+      case Q8_0, Q4_0, Q4_G128 ->
         throw new InputException("single elements of " + dtype.label() + " cannot be written");
     }
   }
@@ -70,7 +78,8 @@ public final class Blocks {
    * Encodes {@code n} floats, whole blocks, at {@code to[offset…]}.
    *
    * <p>Q8_0: d = max|x|/127, q = round(x/d). Q4_0: d = −m/8 with m the element of largest magnitude, q = min(15, ⌊x/d + 8.5⌋).
-   * Both as ggml's reference quantizers do, so that files agree with llama.cpp's bit for bit.
+   * Both as ggml's reference quantizers do, so that files agree with llama.cpp's bit for bit. Q4_G128: d = (max − min)/15 over the
+   * elements and 0, rounded to binary16, z = round(−min/d), q = round(x/d) + z, cut off at 0 and 15.
    */
   public static void quantize(
       DType dtype, float[] x, int from, int n, MemorySegment to, long offset) {
@@ -86,13 +95,14 @@ public final class Blocks {
       throw new InputException(
           "no room for " + bytes + " bytes at " + offset + " of " + to.byteSize());
     }
-    for (int b = 0; b < n / 32; b++) {
+    for (int b = 0; b < n / dtype.blockSize(); b++) {
       long block = offset + (long) b * dtype.blockBytes();
-      int base = from + b * 32;
-      if (dtype == DType.Q8_0) {
-        quantizeQ8(x, base, to, block);
-      } else {
-        quantizeQ4(x, base, to, block);
+      int base = from + b * dtype.blockSize();
+      switch (dtype) {
+        case Q8_0 -> quantizeQ8(x, base, to, block);
+        case Q4_0 -> quantizeQ4(x, base, to, block);
+        case Q4_G128 -> quantizeGroup(x, base, to, block);
+        default -> throw new IllegalStateException(dtype.label());
       }
     }
   }
@@ -155,5 +165,29 @@ public final class Blocks {
       int high = Math.min(15, (int) (x[base + j + 16] * inverse + 8.5f));
       to.set(JAVA_BYTE, block + 2 + j, (byte) (low | high << 4));
     }
+  }
+
+  private static void quantizeGroup(float[] x, int base, MemorySegment to, long block) {
+    float min = 0;
+    float max = 0;
+    for (int j = 0; j < 128; j++) {
+      min = Math.min(min, x[base + j]);
+      max = Math.max(max, x[base + j]);
+    }
+    short half = Float.floatToFloat16(max / 15 - min / 15);
+    float d = Float.float16ToFloat(half);
+    int zero = d == 0 ? 8 : Math.clamp(Math.round(-min / d), 0, 15);
+    to.set(SHORT, block, half);
+    to.set(SHORT, block + 2, (short) zero);
+    for (int j = 0; j < 64; j++) {
+      int at = base + j / 16 * 32 + j % 16;
+      int low = groupLevel(x[at], d, zero);
+      int high = groupLevel(x[at + 16], d, zero);
+      to.set(JAVA_BYTE, block + 4 + j, (byte) (low | high << 4));
+    }
+  }
+
+  private static int groupLevel(float x, float d, int zero) {
+    return d == 0 ? zero : Math.clamp((long) Math.round(x / d) + zero, 0, 15);
   }
 }

@@ -21,7 +21,12 @@ public enum DType {
   /** Signed 32-bit: token ids, positions, page numbers. */
   I32(5, 1, 4),
   /** Unsigned bytes: a picture as it was decoded. */
-  U8(6, 1, 1);
+  U8(6, 1, 1),
+  /**
+   * 128 weights: one binary16 scale d, one 16-bit zero point z of 0 to 15, then 64 bytes, each 16 of them 32 weights in the order of
+   * Q4_0; w = d·(q−z). What AWQ and GPTQ checkpoints hold; z = 8 where they have no zero points.
+   */
+  Q4_G128(7, 128, 68);
 
   private final int code;
   private final int blockSize;
@@ -46,6 +51,15 @@ public enum DType {
   /** Bytes of one block. */
   public int blockBytes() {
     return blockBytes;
+  }
+
+  /** Bytes at the front of a quantized block, before its weights: the scale, and the zero point where there is one. */
+  public int scaleBytes() {
+    return switch (this) {
+      case Q8_0, Q4_0 -> 2;
+      case Q4_G128 -> 4;
+      case F32, F16, BF16, I32, U8 -> 0;
+    };
   }
 
   public boolean isQuantized() {
@@ -78,6 +92,6 @@ public enum DType {
       }
     }
     throw new InputException("unknown element type '" + label
-        + "': expected one of f32, f16, bf16, q8_0, q4_0, i32, u8");
+        + "': expected one of f32, f16, bf16, q8_0, q4_0, q4_g128, i32, u8");
   }
 }

@@ -78,6 +78,65 @@ class BlocksTest {
     assertEquals("808f", HexFormat.of().formatHex(q, 2, 4));
   }
 
+  /** −5 … 10 use all sixteen codes of a group with d = 1 and z = 5; each 32 elements are packed as in Q4_0. */
+  @Test
+  void groupsByHand() {
+    float[] x = new float[128];
+    StringBuilder expected = new StringBuilder("003c0500");
+    for (int part = 0; part < 4; part++) {
+      for (int i = 0; i < 16; i++) {
+        int q = (i + part) % 16;
+        x[part * 32 + i] = q - 5;
+        x[part * 32 + i + 16] = 10 - q;
+        expected.append(Integer.toHexString(15 - q)).append(Integer.toHexString(q));
+      }
+    }
+    byte[] group = quantize(DType.Q4_G128, x);
+    assertEquals(expected.toString(), HexFormat.of().formatHex(group));
+    for (int i = 0; i < 128; i++) {
+      assertEquals(x[i], Blocks.get(DType.Q4_G128, MemorySegment.ofArray(group), i), "" + i);
+    }
+  }
+
+  /** The second group's numbers are all positive, the third's all negative: zero points 0 and 15. */
+  @Test
+  void groupsOfOneSign() {
+    float[] x = new float[3 * 128];
+    for (int i = 0; i < 128; i++) {
+      x[i] = 0;
+      x[128 + i] = i % 16 * 0.5f;
+      x[256 + i] = i % 16 * -2f;
+    }
+    byte[] groups = quantize(DType.Q4_G128, x);
+    assertEquals("00000800", HexFormat.of().formatHex(groups, 0, 4));
+    assertEquals("00380000", HexFormat.of().formatHex(groups, 68, 72));
+    assertEquals("00400f00", HexFormat.of().formatHex(groups, 136, 140));
+    for (int i = 0; i < x.length; i++) {
+      assertEquals(x[i], Blocks.get(DType.Q4_G128, MemorySegment.ofArray(groups), i), 0, "" + i);
+    }
+  }
+
+  /** Half a step of the stored d; d's own rounding to binary16 moves the far end, 15 steps away, by at most 15·2⁻¹¹ steps. */
+  @Test
+  void groupsStayWithinHalfAStep() {
+    SplittableRandom random = new SplittableRandom(11);
+    for (int round = 0; round < 200; round++) {
+      float[] x = new float[128];
+      double shift = 4 * random.nextDouble() - 2;
+      for (int i = 0; i < 128; i++) {
+        x[i] = (float) (random.nextGaussian() + shift);
+      }
+      MemorySegment group = MemorySegment.ofArray(quantize(DType.Q4_G128, x));
+      double step = Math.abs(Blocks.get(DType.F16, group, 0));
+      for (int i = 0; i < 128; i++) {
+        double off = Math.abs(Blocks.get(DType.Q4_G128, group, i) - x[i]);
+        assertTrue(
+            off <= step * (0.5 + 15 * 0x1p-11 + 0x1p-18),
+            "seed 11, round " + round + ": " + x[i] + " off by " + off);
+      }
+    }
+  }
+
   @Test
   void zerosStayZero() {
     try (Arena arena = Arena.ofConfined()) {

@@ -70,19 +70,13 @@ final class FormulaWeights implements ParameterSource {
   private MemorySegment make(String name, TensorType type) {
     String source = source(name);
     Tensor t = Tensor.allocate(arena, type);
-    long gamma = 0x9E3779B97F4A7C15L;
-    long key = fnv1a64(source) ^ (seed * gamma);
     boolean norm = source.contains("norm") && source.endsWith(".weight");
     float scale = scale(source, type);
     int width = type.shape().size(-1);
     float[] row = new float[width];
     for (long i = 0; i < t.elements(); i += width) {
       for (int j = 0; j < width; j++) {
-        long z = key + (i + j + 1) * gamma;
-        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-        z ^= z >>> 31;
-        float u = (float) ((z >>> 40) * 0x1p-23 - 1);
+        float u = number(source, seed, i + j);
         float value = norm ? 1 + 0.1f * u : u * scale;
         // The whole checkpoint is in its type, also what is handed out as F32.
         row[j] = (float) Call.round(dtype, value);
@@ -90,6 +84,20 @@ final class FormulaWeights implements ParameterSource {
       Blocks.quantize(type.dtype(), row, 0, width, t.data(), type.dtype().bytes(i));
     }
     return t.data();
+  }
+
+  /** The formula's z of element {@code i}. */
+  static long bits(String source, long seed, long i) {
+    long gamma = 0x9E3779B97F4A7C15L;
+    long z = (fnv1a64(source) ^ (seed * gamma)) + (i + 1) * gamma;
+    z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+    z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+    return z ^ (z >>> 31);
+  }
+
+  /** Its number in [−1, 1). */
+  static float number(String source, long seed, long i) {
+    return (float) ((bits(source, seed, i) >>> 40) * 0x1p-23 - 1);
   }
 
   private static float scale(String source, TensorType type) {

@@ -41,6 +41,8 @@ public final class Mutants {
       all.add(new Mutant("largest activation dropped", op, Mutants::droppedLargest));
       all.add(new Mutant("neighbour's scale", op, weights(Mutants::neighboursScale)));
       all.add(new Mutant("swapped nibbles", op, weights(Mutants::swappedNibbles)));
+      all.add(new Mutant("neighbour's zero point", op, weights(Mutants::neighboursZero)));
+      all.add(new Mutant("zero point of 8 for all", op, weights(Mutants::zeroOfEight)));
     }
     all.add(new Mutant("neighbour's scale", "embed", weights(Mutants::neighboursScale)));
     all.add(new Mutant("swapped nibbles", "embed", weights(Mutants::swappedNibbles)));
@@ -350,12 +352,29 @@ public final class Mutants {
     };
   }
 
+  private static void neighboursZero(DType dtype, MemorySegment weights) {
+    long size = dtype.blockBytes();
+    if (dtype == DType.Q4_G128) {
+      for (long at = 0; at + 2 * size <= weights.byteSize(); at += size) {
+        MemorySegment.copy(weights, at + size + 2, weights, at + 2, 2);
+      }
+    }
+  }
+
+  private static void zeroOfEight(DType dtype, MemorySegment weights) {
+    if (dtype == DType.Q4_G128) {
+      for (long at = 0; at < weights.byteSize(); at += dtype.blockBytes()) {
+        weights.set(ValueLayout.JAVA_SHORT_UNALIGNED, at + 2, (short) 8);
+      }
+    }
+  }
+
   private static void swappedNibbles(DType dtype, MemorySegment weights) {
-    if (dtype != DType.Q4_0) {
+    if (dtype != DType.Q4_0 && dtype != DType.Q4_G128) {
       return;
     }
     for (long i = 0; i < weights.byteSize(); i++) {
-      if (i % dtype.blockBytes() >= 2) {
+      if (i % dtype.blockBytes() >= dtype.scaleBytes()) {
         int b = weights.get(ValueLayout.JAVA_BYTE, i) & 0xff;
         weights.set(ValueLayout.JAVA_BYTE, i, (byte) (b >> 4 | b << 4));
       }

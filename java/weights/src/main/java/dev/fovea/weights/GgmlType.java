@@ -71,6 +71,7 @@ enum GgmlType {
     return null;
   }
 
+  /** @throws InputException for a type that GGUF files cannot hold */
   static GgmlType of(DType dtype) {
     return switch (dtype) {
       case F32 -> F32;
@@ -79,7 +80,7 @@ enum GgmlType {
       case Q8_0 -> Q8_0;
       case Q4_0 -> Q4_0;
       case I32 -> I32;
-      case U8 -> throw new InputException("GGUF has no u8");
+      case U8, Q4_G128 -> throw new InputException("GGUF files cannot hold " + dtype.label());
     };
   }
 }

@@ -4,8 +4,11 @@ import dev.fovea.error.FileException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -17,11 +20,23 @@ import org.jspecify.annotations.Nullable;
 public final class Weights {
   private final Checkpoint checkpoint;
   private final List<NameMap> maps;
+  private final @Nullable Packing packing;
   private final Set<String> taken = new HashSet<>();
+  private final Map<String, WeightTensor> unpacked = new HashMap<>();
 
   /** @throws FileException if no known family is present */
   public Weights(Checkpoint checkpoint) {
+    this(checkpoint, null);
+  }
+
+  /**
+   * @param packing how linear maps are packed, if they are: those that are taken are handed out as {@link DType#Q4_G128}, from memory
+   *     that lives as long as the checkpoint
+   * @throws FileException if no known family is present
+   */
+  public Weights(Checkpoint checkpoint, @Nullable Packing packing) {
     this.checkpoint = checkpoint;
+    this.packing = packing;
     this.maps = NameMap.ALL.stream()
         .filter(m -> m.detect().stream().anyMatch(checkpoint.tensors()::containsKey))
         .toList();
@@ -56,11 +71,38 @@ public final class Weights {
 
   /** Looks at a tensor without taking it. */
   public WeightTensor peek(String canonical) {
+    return tensor(known(canonical));
+  }
+
+  /** Its type and sizes, without its numbers, under its name in the files. */
+  public TensorSpec describe(String canonical) {
+    Found found = known(canonical);
+    return found.packed != null
+        ? found.packed.spec()
+        : new TensorSpec(found.name(), Objects.requireNonNull(found.tensor).dtype(), found.dims());
+  }
+
+  private Found known(String canonical) {
     Found found = found(canonical, null);
     if (found == null) {
       throw missing(canonical);
     }
-    return found.tensor;
+    return found;
+  }
+
+  /** Numbers in all tensors, counted one by one; scales and zero points are none of them. */
+  public long parameters() {
+    long n = 0;
+    for (WeightTensor t : checkpoint.tensors().values()) {
+      String name = t.name();
+      String stem = name.substring(0, name.lastIndexOf('.') + 1);
+      if (packing == null || !checkpoint.tensors().containsKey(stem + "qweight")) {
+        n += t.elements();
+      } else if (name.endsWith(".qweight")) {
+        n += 8 * t.elements();
+      }
+    }
+    return n;
   }
 
   /**
@@ -70,7 +112,7 @@ public final class Weights {
    * @throws FileException if it is missing, has other sizes, or an element type the engine lacks
    */
   public WeightTensor take(String canonical, long... dims) {
-    return take(found(canonical, dims), canonical, dims).tensor;
+    return tensor(take(found(canonical, dims), canonical, dims));
   }
 
   /**
@@ -81,7 +123,7 @@ public final class Weights {
    */
   public WeightTensor takeHeads(String canonical, int heads, Arena arena, long... dims) {
     Found found = take(found(canonical, dims), canonical, dims);
-    WeightTensor t = found.tensor;
+    WeightTensor t = tensor(found);
     if (!found.map.rotaryPairs(canonical)) {
       return t;
     }
@@ -130,22 +172,62 @@ public final class Weights {
     return canonical.startsWith("vision.post_norm.");
   }
 
-  private record Found(WeightTensor tensor, NameMap map) {}
+  /** One of tensor and packed is there. */
+  private record Found(
+      @Nullable WeightTensor tensor, @Nullable PackedMap packed, NameMap map) {
+
+    /** What complaints point at. */
+    WeightTensor part() {
+      return packed != null ? packed.quants() : Objects.requireNonNull(tensor);
+    }
+
+    String name() {
+      return packed != null ? packed.name() : part().name();
+    }
+
+    List<Long> dims() {
+      return packed != null ? packed.spec().dims() : part().dims();
+    }
+  }
+
+  private WeightTensor tensor(Found found) {
+    PackedMap packed = found.packed;
+    return packed == null
+        ? found.part()
+        : unpacked.computeIfAbsent(packed.name(), name -> unpack(packed));
+  }
+
+  private WeightTensor unpack(PackedMap map) {
+    TensorSpec spec = map.spec();
+    MemorySegment data = checkpoint.arena().allocate(spec.bytes(), 64);
+    map.unpack(data);
+    return new WeightTensor(
+        spec.name(),
+        StoredType.of(spec.dtype()),
+        spec.dims(),
+        map.quants().file(),
+        map.quants().offset(),
+        data.asReadOnly());
+  }
 
   private Found take(@Nullable Found found, String canonical, long... dims) {
     if (found == null) {
       throw missing(canonical);
     }
-    WeightTensor t = found.tensor;
-    if (!hasSizes(t, dims)) {
+    WeightTensor t = found.part();
+    if (!found.dims().equals(boxed(dims))) {
       throw FileException.mismatch(
-          t.file(), t.where() + " (" + canonical + "): sizes", boxed(dims), t.dims());
+          t.file(), t.where() + " (" + canonical + "): sizes", boxed(dims), found.dims());
+    }
+    if (found.packed != null) {
+      taken.addAll(found.packed.parts());
+      return found;
     }
     if (t.dtype().isWhole()) {
       throw FileException.mismatch(
           t.file(),
           t.where() + " (" + canonical + "): element type",
-          "F32, F16, BF16, Q8_0 or Q4_0",
+          "F32, F16, BF16, Q8_0, Q4_0 or Q4_G128",
           t.type());
     }
     taken.add(t.name());
@@ -157,20 +239,28 @@ public final class Weights {
     Found first = null;
     for (NameMap map : maps) {
       for (String name : map.names(canonical)) {
-        WeightTensor t = checkpoint.tensors().get(name);
-        if (t != null && (dims == null || hasSizes(t, dims))) {
-          return new Found(t, map);
+        Found found = found(name, canonical, map);
+        if (found != null && (dims == null || found.dims().equals(boxed(dims)))) {
+          return found;
         }
-        if (t != null && first == null) {
-          first = new Found(t, map);
+        if (found != null && first == null) {
+          first = found;
         }
       }
     }
     return first;
   }
 
-  private static boolean hasSizes(WeightTensor t, long... dims) {
-    return t.dims().equals(boxed(dims));
+  private @Nullable Found found(String name, String canonical, NameMap map) {
+    WeightTensor t = checkpoint.tensors().get(name);
+    if (t != null) {
+      return new Found(t, null, map);
+    }
+    // The decoder's maps, whose canonical names do not say so, have no biases.
+    PackedMap packed = packing == null
+        ? null
+        : PackedMap.find(name, canonical.endsWith(".weight"), packing, checkpoint.tensors());
+    return packed == null ? null : new Found(null, packed, map);
   }
 
   private static List<Long> boxed(long... dims) {
@@ -183,8 +273,15 @@ public final class Weights {
 
   private FileException missing(String canonical) {
     List<String> names = maps.stream().flatMap(m -> m.names(canonical).stream()).toList();
+    String packed = names.stream()
+        .map(n -> n.replaceFirst("\\.weight$", ".qweight"))
+        .filter(checkpoint.tensors()::containsKey)
+        .findFirst()
+        .map(n -> "; found " + n + ", but no quantization_config in config.json")
+        .orElse("");
     return new FileException(files() + ": tensor " + canonical + " is missing: expected "
-        + (names.isEmpty() ? "names of a known model family" : String.join(" or ", names)));
+        + (names.isEmpty() ? "names of a known model family" : String.join(" or ", names))
+        + (packing == null ? packed : ""));
   }
 
   private String files() {

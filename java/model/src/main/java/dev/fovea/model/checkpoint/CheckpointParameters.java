@@ -15,7 +15,7 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Parameters straight from mapped files. Matrices are handed out as they lie; vectors and the position table are small and are widened to F32
+ * Parameters straight from mapped files. Matrices are handed out as they lie, or unpacked to groups of 128; vectors and the position table are small and are widened to F32
  * where a file has them otherwise.
  */
 final class CheckpointParameters implements ParameterSource {
@@ -45,7 +45,7 @@ final class CheckpointParameters implements ParameterSource {
 
   @Override
   public DType dtype(String name) {
-    return isWidened(name) ? DType.F32 : weights.peek(stored(name)).dtype();
+    return isWidened(name) ? DType.F32 : weights.describe(stored(name)).dtype();
   }
 
   @Override

@@ -6,8 +6,11 @@ import dev.fovea.model.DecoderConfig;
 import dev.fovea.model.ProjectorConfig;
 import dev.fovea.model.VisionConfig;
 import dev.fovea.model.layer.VisionTower;
+import dev.fovea.weights.Packing;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Reads the dims of the three parts from {@code config.json} files. */
 final class Configs {
@@ -111,6 +114,49 @@ final class Configs {
             c.number("layer_norm_eps", 1e-5),
             act.equals("gelu"),
             keep));
+  }
+
+  /**
+   * How linear maps are packed by what {@code quantization_config} says, or null without one. Both transformers' names of its fields
+   * and AutoAWQ's own are read.
+   */
+  static @Nullable Packing packing(Fields config) {
+    if (!config.has("quantization_config")) {
+      return null;
+    }
+    Fields q = config.object("quantization_config");
+    String method = q.text("quant_method", "none").toLowerCase(Locale.ROOT);
+    if (!method.equals("awq") && !method.equals("gptq")) {
+      throw q.wrong("quant_method", "awq or gptq", method);
+    }
+    expect(q, q.has("w_bit") ? "w_bit" : "bits", 4);
+    expect(q, q.has("q_group_size") ? "q_group_size" : "group_size", 128);
+    boolean awq = method.equals("awq");
+    String field = q.has("version") && awq
+        ? "version"
+        : q.has("checkpoint_format") ? "checkpoint_format" : "format";
+    String format = q.text(field, awq ? "gemm" : "gptq").toLowerCase(Locale.ROOT);
+    if (awq) {
+      if (!format.equals("gemm")) {
+        throw q.wrong(field, "gemm", format);
+      }
+      return q.flag("zero_point", true) ? Packing.AWQ : Packing.AWQ_SYMMETRIC;
+    }
+    if (q.flag("desc_act", false)) {
+      throw q.wrong("desc_act", "false: groups of inputs in their order", true);
+    }
+    return switch (format) {
+      case "gptq" -> Packing.GPTQ;
+      case "gptq_v2" -> Packing.GPTQ_V2;
+      default -> throw q.wrong(field, "gptq or gptq_v2", format);
+    };
+  }
+
+  private static void expect(Fields q, String field, int expected) {
+    int found = q.integer(field);
+    if (found != expected) {
+      throw q.wrong(field, String.valueOf(expected), found);
+    }
   }
 
   /** LlavaForConditionalGeneration's projector: two maps, with GELU between or nothing. */

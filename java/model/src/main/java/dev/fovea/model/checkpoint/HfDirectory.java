@@ -10,6 +10,7 @@ import dev.fovea.model.prompt.PromptEncoder;
 import dev.fovea.model.prompt.Template;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.weights.Checkpoint;
+import dev.fovea.weights.Packing;
 import dev.fovea.weights.Weights;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,9 +43,10 @@ final class HfDirectory {
         choices.template(options, Template.HF_LLAVA),
         choices.regions(options, projector),
         PromptEncoder.ImageStyle.of(tokenizer));
+    Packing packing = Configs.packing(config);
     Checkpoint checkpoint = Checkpoint.open(folder);
     try {
-      return new LoadedModel(folder, description, new Weights(checkpoint));
+      return new LoadedModel(folder, description, new Weights(checkpoint, packing));
     } catch (RuntimeException e) {
       checkpoint.close();
       throw e;

@@ -11,6 +11,7 @@ import dev.fovea.model.prompt.PromptEncoder;
 import dev.fovea.model.prompt.Template;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.weights.Checkpoint;
+import dev.fovea.weights.Packing;
 import dev.fovea.weights.Weights;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,9 +37,10 @@ final class LlavaDirectory {
     if (tower != null && holdsWeights(tower)) {
       paths.add(tower);
     }
+    Packing packing = Configs.packing(config);
     Checkpoint checkpoint = Checkpoint.open(paths);
     try {
-      Weights weights = new Weights(checkpoint);
+      Weights weights = new Weights(checkpoint, packing);
       if (!weights.has("vision.patch")) {
         throw new FileException(
             folder,

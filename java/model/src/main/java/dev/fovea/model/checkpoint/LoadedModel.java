@@ -10,6 +10,7 @@ import dev.fovea.model.prompt.Template;
 import dev.fovea.model.text.AddedToken;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.tensor.DType;
+import dev.fovea.weights.TensorSpec;
 import dev.fovea.weights.WeightTensor;
 import dev.fovea.weights.Weights;
 import java.lang.foreign.Arena;
@@ -115,9 +116,7 @@ public final class LoadedModel implements AutoCloseable {
 
   /** Weights, counted one by one. */
   public long parameterCount() {
-    return weights.checkpoint().tensors().values().stream()
-        .mapToLong(WeightTensor::elements)
-        .sum();
+    return weights.parameters();
   }
 
   /** Bytes of all tensors. */
@@ -132,7 +131,7 @@ public final class LoadedModel implements AutoCloseable {
     Map<DType, Long> bytes = new HashMap<>();
     for (int i = 0; i < config().decoder().layers(); i++) {
       for (String name : List.of("q", "k", "v", "o", "gate", "up", "down")) {
-        WeightTensor t = weights.peek("layers." + i + "." + name);
+        TensorSpec t = weights.describe("layers." + i + "." + name);
         bytes.merge(t.dtype(), t.bytes(), Long::sum);
       }
     }

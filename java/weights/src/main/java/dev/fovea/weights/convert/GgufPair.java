@@ -169,7 +169,8 @@ public final class GgufPair {
       case Q4_0 -> 2;
       case Q8_0 -> 7;
       case BF16 -> 32;
-      case I32, U8 -> throw new InputException("weights cannot be stored as whole numbers");
+      case I32, U8, Q4_G128 ->
+        throw new InputException("a GGUF file's weights cannot be stored as " + linear.label());
     };
   }
 }

@@ -51,6 +51,19 @@ final class Rows {
           }
         }
       }
+      case Q4_G128 -> {
+        for (int b = 0; b < n / 128; b++) {
+          long block = at + b * 68L;
+          float d = Float.float16ToFloat(from.get(SHORT, block));
+          int zero = from.get(SHORT, block + 2);
+          for (int j = 0; j < 64; j++) {
+            int q = from.get(JAVA_BYTE, block + 4 + j);
+            int i = b * 128 + j / 16 * 32 + j % 16;
+            to[i] = d * ((q & 15) - zero);
+            to[i + 16] = d * (((q >> 4) & 15) - zero);
+          }
+        }
+      }
       case I32, U8 -> throw new InputException("weights cannot be stored as whole numbers");
     }
   }
