@@ -272,13 +272,15 @@ public record NormQkv(double eps, double theta, double scale, boolean neighbours
       DType dtype,
       DType cache,
       int rows,
-      int width,
+      int atLeast,
       int heads,
       int keyHeads,
       int headWidth,
       boolean neighbours,
       Fill fill,
       Fill pos) {
+    int block = dtype.blockSize();
+    int width = (atLeast + block - 1) / block * block;
     Fill weights = new Fill.Normal(1 / Math.sqrt(width));
     TensorType wk = new TensorType(dtype, Shape.of(O, keyHeads * headWidth, D, width));
     TensorType state = new TensorType(cache, Shape.of(PG, 9, KH, keyHeads, PS, 32, DH, headWidth));

@@ -100,7 +100,9 @@ public record NormSwiGlu(double eps) implements FusedOp {
     return cases;
   }
 
-  private static Case of(DType dtype, int rows, int width, int outs, Fill fill) {
+  private static Case of(DType dtype, int rows, int atLeast, int outs, Fill fill) {
+    int block = dtype.blockSize();
+    int width = (atLeast + block - 1) / block * block;
     TensorType weights = new TensorType(dtype, Shape.of(F, outs, D, width));
     return new Case(
         dtype.label() + " " + rows + "x" + width + "x" + outs + " " + fill,
