@@ -85,6 +85,7 @@ CUresult launch(const CUlaunchConfig *config, CUfunction function, void **params
       how.cluster = static_cast<int>(a.value.clusterDim.x);
     if (a.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
       how.overlap = a.value.programmaticStreamSerializationAllowed != 0;
+    if (a.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) how.cooperative = a.value.cooperative != 0;
   }
   const char *why = emulator::launch(from(function), how, params[0], config->hStream);
   if (!why) return 0;
