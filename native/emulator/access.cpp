@@ -92,12 +92,26 @@ void touch_range(const void *memory, size_t size, const void *call) {
 
 }  // namespace
 
+namespace {
+
+// Of a cooperative launch: what blocks hear of each other and the operation are one.
+struct Hearing {
+  explicit Hearing(const void *memory) {
+    if (!worker || !worker->member.all) return;
+    lock = std::unique_lock(worker->member.all->mutex);
+    hear_atomic(worker->member, memory);
+  }
+  std::unique_lock<std::mutex> lock;
+};
+
+}  // namespace
+
 // ---- atomic operations: whole words, of any memory; blocks on other OS threads see them as one ----
 
 uint32_t atomic(Atomic how, void *memory, uint32_t operand) {
   check_aligned(memory, 4, "updates", CALL);
   touch<Access::ATOMIC, 4>(memory, CALL);
-  if (worker && worker->member.all) hear_atomic(worker->member, memory);
+  Hearing hearing(memory);
   auto *word = static_cast<uint32_t *>(memory);
   uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
   for (;;) {
@@ -139,7 +153,7 @@ uint32_t atomic(Atomic how, void *memory, uint32_t operand) {
 uint32_t atomic_exchange_if(void *memory, uint32_t expected, uint32_t value) {
   check_aligned(memory, 4, "updates", CALL);
   touch<Access::ATOMIC, 4>(memory, CALL);
-  if (worker && worker->member.all) hear_atomic(worker->member, memory);
+  Hearing hearing(memory);
   __atomic_compare_exchange_n(static_cast<uint32_t *>(memory), &expected, value, false,
                               __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return expected;
@@ -158,11 +172,12 @@ int acquire(const int *global) {
     touch<Access::ATOMIC, 4>(global, CALL);
   else
     touch<Access::READ, 4>(global, CALL);
-  int value = __atomic_load_n(global, __ATOMIC_ACQUIRE);
-  if (together) {
-    hear_atomic(worker->member, global);
-    hear_fence(worker->member);
+  int value;
+  {
+    Hearing hearing(global);
+    value = __atomic_load_n(global, __ATOMIC_ACQUIRE);
   }
+  if (together) hear_fence(worker->member);
   return value;
 }
 
@@ -171,10 +186,10 @@ void release(int *global, int value) {
   if (worker->member.all) {
     touch<Access::ATOMIC, 4>(global, CALL);
     hear_fence(worker->member);
-    hear_atomic(worker->member, global);
   } else {
     touch<Access::WRITE, 4>(global, CALL);
   }
+  Hearing hearing(global);
   __atomic_store_n(global, value, __ATOMIC_RELEASE);
 }
 

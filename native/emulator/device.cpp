@@ -120,6 +120,8 @@ Pool &common_pool() {
 // Of barriers of the grid, on all devices one after the other: below, launches before; see Together.
 uint32_t grid_time = 1;
 
+int32_t ignored_barrier = -1;
+
 // A launch to be: what a graph is made of.
 struct Step {
   const Function *function;
@@ -161,7 +163,7 @@ struct Device {
         Memory::forget_touched();
         grid_time = 1;
       }
-      Together together(count, grid_time);
+      Together together(count, grid_time, ignored_barrier);
       job.together = &together;
       pool.run(job);
       grid_time = std::max(together.last, grid_time) + 1;
@@ -371,6 +373,11 @@ int32_t fovea_emulator_synchronize(char *message, int32_t message_bytes) {
 }
 
 int64_t fovea_emulator_live(int64_t *bytes) { return Memory::live(bytes); }
+
+void fovea_emulator_ignore_barrier(int32_t number) {
+  std::lock_guard lock(mutex);
+  ignored_barrier = number;
+}
 
 int64_t fovea_emulator_launches(void) {
   std::lock_guard lock(mutex);

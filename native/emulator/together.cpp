@@ -115,8 +115,8 @@ void grid_wait(const uint32_t *counter) {
   if (++w.running->grid_steps <= m.steps) return;
   m.steps++;
   m.arrived = false;
-  m.turn++;
-  merge(m.known, all.known);  // it stays until this block arrives again
+  if (m.turn++ != all.ignored)
+    merge(m.known, all.known);  // which stay until this block arrives again
 }
 
 // ---- order by atomic operations ----
@@ -129,7 +129,6 @@ void hear_fence(Member &m) {
 }
 
 void hear_atomic(Member &m, const void *memory) {
-  std::lock_guard lock(m.all->mutex);
   Clock &told = m.all->atomics[reinterpret_cast<uintptr_t>(memory)];
   merge(m.heard, told);
   merge(told, m.fenced);

@@ -26,11 +26,12 @@ using Clock = std::vector<uint32_t>;
 
 struct Together {
   // Times of launches before are below first.
-  Together(uint64_t blocks, uint32_t first)
-      : blocks(blocks), first(first), arriving(blocks), known(blocks) {}
+  Together(uint64_t blocks, uint32_t first, int64_t ignored)
+      : blocks(blocks), first(first), ignored(ignored), arriving(blocks), known(blocks) {}
 
   const uint64_t blocks;
   const uint32_t first;
+  const int64_t ignored;  // the barrier that orders nothing, negative if all do
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -56,7 +57,7 @@ struct Member {
   Clock heard;   // what atomic operations told, for the next fence
 };
 
-// A fence and an atomic operation of the block.
+// A fence and an atomic operation of the block; at that Together::mutex is held.
 void hear_fence(Member &member);
 void hear_atomic(Member &member, const void *memory);
 

@@ -19,6 +19,7 @@ enum {
   CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE = 38,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
+  CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH = 95,
   CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97
 };
 
@@ -65,6 +66,9 @@ struct Driver {
   CUresult (*FuncSetAttribute)(CUfunction function, int attribute, int value);
   // Offset and size of parameter `index`; fails past the last. Missing (null) before CUDA 12.4.
   CUresult (*FuncGetParamInfo)(CUfunction function, size_t index, size_t *offset, size_t *bytes);
+  // Blocks of so many threads and so much dynamic shared memory that a multiprocessor holds at once.
+  CUresult (*OccupancyMaxActiveBlocksPerMultiprocessor)(int *blocks, CUfunction function,
+                                                        int threads, size_t shared_bytes);
   CUresult (*LaunchKernelEx)(const CUlaunchConfig *config, CUfunction function, void **params,
                              void **extra);
   CUresult (*GetErrorName)(CUresult error, const char **text);

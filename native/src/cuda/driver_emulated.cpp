@@ -38,6 +38,9 @@ CUresult device_attribute(int *value, int attribute, CUdevice) {
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
       *value = emulator::shared_bytes();
       return 0;
+    case CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH:
+      *value = 1;
+      return 0;
     case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE:
       *value = 32 << 20;
       return 0;
@@ -71,6 +74,12 @@ CUresult function_params(CUfunction function, size_t index, size_t *offset, size
   if (index != 0) return INVALID_VALUE;
   *offset = 0;
   *bytes = from(function).params_bytes;
+  return 0;
+}
+
+// One, as kernels are built for; it is not asked what they declare.
+CUresult resident_blocks(int *blocks, CUfunction, int threads, size_t shared_bytes) {
+  *blocks = threads <= 1024 && shared_bytes <= static_cast<size_t>(emulator::shared_bytes());
   return 0;
 }
 
@@ -113,6 +122,7 @@ const Driver TABLE{context_device,
                    function_attribute,
                    set_function_attribute,
                    function_params,
+                   resident_blocks,
                    launch,
                    error_name,
                    error_string};
