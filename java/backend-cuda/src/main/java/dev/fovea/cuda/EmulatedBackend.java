@@ -51,6 +51,11 @@ public final class EmulatedBackend implements Backend {
     return emulate(options, Switches.given());
   }
 
+  /** Kernels launched on the emulated device since it was opened, for tests that count. */
+  public static long launches() {
+    return EmulatorDriver.launches();
+  }
+
   /** Opens the emulated device with switches of its own, whatever the system properties say. */
   public static Device open(DeviceOptions options, Switches switches) {
     return emulate(options, switches);
@@ -60,7 +65,12 @@ public final class EmulatedBackend implements Backend {
     int capability = options.tier() == null ? 90 : CudaBackend.capability(options.tier());
     Driver driver =
         new EmulatorDriver(Long.getLong("fovea.emulator.seed", 1), capability, MULTIPROCESSORS);
-    return new CudaDevice(
-        "cuda-emulated", driver, Library.emulated(), capability, switches, new KernelTimes(null));
+    try {
+      return new CudaDevice(
+          "cuda-emulated", driver, Library.emulated(), capability, switches, new KernelTimes(null));
+    } catch (BackendException e) {
+      driver.close();
+      throw e;
+    }
   }
 }
