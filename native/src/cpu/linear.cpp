@@ -332,8 +332,11 @@ int32_t run_qkv(Run &run, const void *args) {
         const float *first = sums[0] + c * TILE, *second = sums[1] + c * TILE;
         float even[TILE], odd[TILE];
         if (neighbours) {
-          for (int64_t j = 0; j < 2 * pairs; j++)
-            (j % 2 ? odd : even)[j / 2] = j < pairs ? first[j] : second[j - pairs];
+          auto sum = [&](int64_t j) { return j < pairs ? first[j] : second[j - pairs]; };
+          for (int64_t j = 0; j < pairs; j++) {
+            even[j] = sum(2 * j);
+            odd[j] = sum(2 * j + 1);
+          }
           first = even;
           second = odd;
         }

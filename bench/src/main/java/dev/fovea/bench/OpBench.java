@@ -18,7 +18,7 @@ import org.openjdk.jmh.annotations.TearDown;
 @State(Scope.Benchmark)
 public class OpBench {
   /** {@code op/case}; {@link Benchmarks} puts every real case in. */
-  @Param("linear/q4_0 1x4096x512 normal")
+  @Param("linear/q4_0 1x4096x512 Normal[scale=1.0]")
   public String test = "";
 
   private @Nullable KernelRun run;

@@ -10,6 +10,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.openjdk.jmh.results.RunResult;
@@ -118,22 +119,26 @@ class BenchmarksTest {
     assertTrue(reported(results).containsAll(PERCENTILES));
   }
 
-  /** The definition as a backend, on one small thing. */
+  /** The definition as a backend, and CUDA's: on a plain op, one whose output is a state of blocks, and one that writes states beside it. */
   @Test
   void otherBackends() throws Exception {
-    for (String backend : List.of("reference", "cuda-emulated")) {
-      Collection<RunResult> results = new Runner(
-              shortly("OpBench", backend).param("test", "rms_norm/" + rmsNorm()).build())
-          .run();
-      assertEquals(1, results.size(), backend);
-    }
+    List<String> plain = List.of("rms_norm/1x4096", "kv_append/q8_0");
+    run("reference", plain); // has no kernels for fused ops
+    run(
+        "cuda-emulated",
+        Stream.concat(plain.stream(), Stream.of("norm_qkv/q4_0")).toList());
   }
 
-  private static String rmsNorm() {
-    return OpBench.real().stream()
-        .filter(c -> c.op().name().equals("rms_norm"))
-        .findFirst()
-        .orElseThrow()
-        .name();
+  private void run(String backend, List<String> beginnings) throws Exception {
+    String[] cases = Benchmarks.cases(backend).stream()
+        .filter(name -> beginnings.stream().anyMatch(name::startsWith))
+        .toArray(String[]::new);
+    assertEquals(beginnings.size(), cases.length, backend + " " + List.of(cases));
+    assertEquals(
+        cases.length,
+        new Runner(shortly("OpBench", backend).param("test", cases).build())
+            .run()
+            .size(),
+        backend);
   }
 }
