@@ -5,6 +5,7 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
+import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,12 @@ public final class EmulatedBackend implements Backend {
     } catch (BackendException e) {
       return e.getMessage();
     }
+  }
+
+  @Override
+  public List<String> notes() {
+    Switches given = Switches.given();
+    return unavailable() == null && given.persistent() ? List.of(given.decoding()) : List.of();
   }
 
   @Override
