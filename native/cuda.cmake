@@ -20,6 +20,7 @@ set(CUDA_KERNELS
     linear_x
     paged_attention
     patchify
+    persistent
     put_token
     quick_gelu
     resize
@@ -63,7 +64,7 @@ list(TRANSFORM CUDA_KERNEL_SOURCES APPEND .cu)
 
 if(FOVEA_CUDA OR FOVEA_CUDA_EMULATED)
   # Launchers and table, the same for both libraries.
-  add_library(fovea_cuda_launchers OBJECT src/cuda/table.cpp ${CUDA_SOURCES})
+  add_library(fovea_cuda_launchers OBJECT src/cuda/persistent.cpp src/cuda/table.cpp ${CUDA_SOURCES})
   target_include_directories(fovea_cuda_launchers PRIVATE include ${PROJECT_SOURCE_DIR}/kernels src)
 endif()
 
@@ -212,6 +213,9 @@ if(FOVEA_TESTS)
     target_include_directories(cuda_wgmma_test PRIVATE include ${PROJECT_SOURCE_DIR}/kernels ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(cuda_wgmma_test PRIVATE wgmma_faults fovea_emulator Threads::Threads ${CMAKE_DL_LIBS})
     add_test(NAME cuda_wgmma_test COMMAND cuda_wgmma_test)
+    add_executable(cuda_persistent_test test/cuda_persistent_test.cpp)
+    target_link_libraries(cuda_persistent_test PRIVATE fovea_cuda_emulated)
+    add_test(NAME cuda_persistent_test COMMAND cuda_persistent_test)
     add_executable(cuda_linear_test test/cuda_linear_test.cpp)
     target_include_directories(cuda_linear_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels)
     target_link_libraries(cuda_linear_test PRIVATE fovea_cuda_emulated)

@@ -287,6 +287,36 @@ FOVEA_DEVICE void pdl_launch() {
 #endif
 }
 
+// ---- barriers of the grid, in a cooperative launch ----
+//
+// In two steps, each by every thread of every block: what any thread did before its block arrived is seen by all once they have
+// waited. Between the two there is time for what does not depend on other blocks. One counter for all barriers, zero before the
+// first launch that uses it; what a launch leaves there the next one goes on from.
+
+// Returns what grid_wait wants.
+FOVEA_DEVICE uint32_t grid_arrive(uint32_t *counter) {
+  __syncthreads();
+  uint32_t before = 0;
+  if (threadIdx.x == 0) {
+    // All blocks together add 2^31: the highest bit turns when the last has come, and the others are as they were.
+    uint32_t add = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1;
+    asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;"
+                 : "=r"(before)
+                 : "l"(__cvta_generic_to_global(counter)), "r"(add)
+                 : "memory");
+  }
+  return before;
+}
+
+FOVEA_DEVICE void grid_wait(const uint32_t *counter, uint32_t before) {
+  if (threadIdx.x == 0) {
+    while (((static_cast<uint32_t>(load_acquire(reinterpret_cast<const int *>(counter))) ^ before) &
+            0x80000000u) == 0) {
+    }
+  }
+  __syncthreads();
+}
+
 // ---- barriers of some threads of a block ----
 //
 // For warps with different work. number: 1 to 15 (0 is __syncthreads); threads: how many make it complete, a multiple of 32.

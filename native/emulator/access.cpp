@@ -92,11 +92,26 @@ void touch_range(const void *memory, size_t size, const void *call) {
 
 }  // namespace
 
+namespace {
+
+// Of a cooperative launch: what blocks hear of each other and the operation are one.
+struct Hearing {
+  explicit Hearing(const void *memory) {
+    if (!worker || !worker->member.all) return;
+    lock = std::unique_lock(worker->member.all->mutex);
+    hear_atomic(worker->member, memory);
+  }
+  std::unique_lock<std::mutex> lock;
+};
+
+}  // namespace
+
 // ---- atomic operations: whole words, of any memory; blocks on other OS threads see them as one ----
 
 uint32_t atomic(Atomic how, void *memory, uint32_t operand) {
   check_aligned(memory, 4, "updates", CALL);
   touch<Access::ATOMIC, 4>(memory, CALL);
+  Hearing hearing(memory);
   auto *word = static_cast<uint32_t *>(memory);
   uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
   for (;;) {
@@ -138,23 +153,65 @@ uint32_t atomic(Atomic how, void *memory, uint32_t operand) {
 uint32_t atomic_exchange_if(void *memory, uint32_t expected, uint32_t value) {
   check_aligned(memory, 4, "updates", CALL);
   touch<Access::ATOMIC, 4>(memory, CALL);
+  Hearing hearing(memory);
   __atomic_compare_exchange_n(static_cast<uint32_t *>(memory), &expected, value, false,
                               __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return expected;
 }
 
-void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+void fence() {
+  if (worker && worker->member.all) hear_fence(worker->member);
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
+// Between blocks these are an atomic operation with a fence after or before it.
 int acquire(const int *global) {
   check_aligned(global, 4, "reads", CALL);
-  touch<Access::READ, 4>(global, CALL);
-  return __atomic_load_n(global, __ATOMIC_ACQUIRE);
+  bool together = worker->member.all;
+  if (together)
+    touch<Access::ATOMIC, 4>(global, CALL);
+  else
+    touch<Access::READ, 4>(global, CALL);
+  int value;
+  {
+    Hearing hearing(global);
+    value = __atomic_load_n(global, __ATOMIC_ACQUIRE);
+  }
+  if (together) hear_fence(worker->member);
+  return value;
 }
 
 void release(int *global, int value) {
   check_aligned(global, 4, "writes", CALL);
-  touch<Access::WRITE, 4>(global, CALL);
+  if (worker->member.all) {
+    touch<Access::ATOMIC, 4>(global, CALL);
+    hear_fence(worker->member);
+  } else {
+    touch<Access::WRITE, 4>(global, CALL);
+  }
+  Hearing hearing(global);
   __atomic_store_n(global, value, __ATOMIC_RELEASE);
+}
+
+// What nobody may write while the kernel runs.
+Words4 load_stream(const void *global) {
+  check_aligned(global, 16, "reads", CALL);
+  auto address = reinterpret_cast<uintptr_t>(global);
+  const Worker &w = *worker;
+  if (!Memory::contains(address) || !Memory::allows(address, 16)) [[unlikely]] {
+    touch<Access::READ, 16>(global,
+                            CALL);  // says what is wrong, or that it is another kind of memory
+  } else {
+    if (w.early && Memory::written_before(address, 16))
+      refuse_early(Access::READ, address, 16, CALL);
+    if (Memory::written[(address - Memory::base) >> 4] == Memory::launch ||
+        Memory::written[(address - Memory::base + 15) >> 4] == Memory::launch)
+      refuse(Access::READ, 16,
+             Memory::describe(address) + " by load_stream16, which this kernel has written", CALL);
+  }
+  Words4 v;
+  memcpy(&v, global, 16);
+  return v;
 }
 
 // ---- asynchronous copies: what they write shows at the wait ----

@@ -266,12 +266,18 @@ inline void read_beside(Worker &w, uint32_t word, uint32_t reader, const void *c
          call);
 }
 
+// In a cooperative launch: holds the access to the order that barriers of the grid make.
+void touch_together(const Worker &w, Access access, uintptr_t address, size_t size,
+                    const void *call);
+
 // Global memory, of which all was found to be allocated.
 template <Access ACCESS>
 inline void touch_global(const Worker &w, uintptr_t address, size_t size, const void *call) {
   if (w.early && (ACCESS != Access::READ || Memory::written_before(address, size))) [[unlikely]]
     refuse_early(ACCESS, address, size, call);
   if (ACCESS != Access::READ) Memory::note_written(address, size);
+  if (w.member.all) [[unlikely]]
+    touch_together(w, ACCESS, address, size, call);
 }
 
 inline void check_aligned(const void *memory, size_t alignment, const char *what,

@@ -73,6 +73,12 @@ void part_barrier(int number, int threads, bool waits) {
   w.release(b.coming);
   uint32_t turn = b.turn;
   if (++b.arrived == threads) {
+    // Those who wait have done nothing since they came: all of a warp came at the time of the last.
+    for (size_t i = 0; i < w.job->how.block.count(); i++) {
+      const Thread &t = w.threads[i];
+      if (t.state == State::WAITING && t.waits_for == static_cast<uint32_t>(number))
+        b.coming[i] = w.now & ~ID;
+    }
     b.released.swap(b.coming);
     b.coming.clear();
     b.arrived = 0;

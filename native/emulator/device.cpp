@@ -39,14 +39,19 @@ bool faulty() {
 class Pool {
  public:
   Pool() {
-    unsigned count = std::max(1u, std::thread::hardware_concurrency());
-    // Here, where lack of memory can be told to the caller.
-    for (unsigned i = 0; i < count; i++) workers_.push_back(std::make_unique<Worker>());
     try {
-      for (auto &w : workers_) threads_.emplace_back([this, own = w.get()] { serve(*own); });
+      grow(cores_);  // here, where lack of memory can be told to the caller
     } catch (...) {
       close();
       throw;
+    }
+  }
+
+  // So that as many blocks can run at once.
+  void grow(size_t threads) {
+    while (threads_.size() < threads) {
+      workers_.push_back(std::make_unique<Worker>());
+      threads_.emplace_back([this, own = workers_.back().get()] { serve(*own); });
     }
   }
 
@@ -56,7 +61,8 @@ class Pool {
     std::unique_lock lock(mutex_);
     job_ = &job;
     turn_++;
-    wanted_ = std::min<uint64_t>(threads_.size(), job.how.grid.count());
+    uint64_t blocks = job.how.grid.count();
+    wanted_ = job.together ? blocks : std::min<uint64_t>(cores_, blocks);
     busy_ = static_cast<int>(wanted_);
     if (wanted_ == threads_.size())
       wake_.notify_all();
@@ -93,6 +99,7 @@ class Pool {
     }
   }
 
+  const size_t cores_ = std::max(1u, std::thread::hardware_concurrency());
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   Job *job_ = nullptr;
@@ -109,6 +116,11 @@ Pool &common_pool() {
   static Pool pool;
   return pool;
 }
+
+// Of barriers of the grid, on all devices one after the other: below, launches before; see Together.
+uint32_t grid_time = 1;
+
+int32_t ignored_barrier = -1;
 
 // A launch to be: what a graph is made of.
 struct Step {
@@ -146,7 +158,18 @@ struct Device {
     job.step = (job.seed >> 7) % count | 1;
     while (std::gcd(job.step, count) != 1) job.step++;
     Memory::begin_launch(step.how.overlap);
-    pool.run(job);
+    if (step.how.cooperative) {
+      if (grid_time > TIMES / 2) {
+        Memory::forget_touched();
+        grid_time = 1;
+      }
+      Together together(count, grid_time, ignored_barrier);
+      job.together = &together;
+      pool.run(job);
+      grid_time = std::max(together.last, grid_time) + 1;
+    } else {
+      pool.run(job);
+    }
     // The kernel after would wait for this one, which may have ended before those that it should have waited for.
     if (step.how.overlap && !job.waited && !job.failed)
       keep_fault(std::string(step.function->name) +
@@ -170,6 +193,11 @@ const char *refusal(const Function &function, const Launch &how) {
     return "more dynamic shared memory than the function was set up for";
   if (how.cluster < 1 || how.grid.x % static_cast<unsigned>(how.cluster))
     return "a grid of broken clusters";
+  // Kernels are built for one block a multiprocessor at least.
+  if (how.cooperative &&
+      how.grid.count() >
+          std::min<uint64_t>(static_cast<uint64_t>(device->multiprocessors), MOST_TOGETHER))
+    return "a cooperative launch of more blocks than the device holds at once";
   return nullptr;
 }
 
@@ -193,6 +221,12 @@ const char *launch(const Function &function, const Launch &how, const void *para
   if (!device) return "no device is open";
   if (const char *why = refusal(function, how)) return why;
   auto *bytes = static_cast<const uint8_t *>(params);
+  try {
+    if (how.cooperative) device->pool.grow(how.grid.count());
+  } catch (const std::exception &) {
+    return "no memory for so many blocks at once";
+  }
+  if (how.cooperative && !Memory::keep_touched()) return "no memory for what blocks touch";
   Step step{&function, how, {bytes, bytes + function.params_bytes}};
   auto found = device->capturing.find(stream);
   if (found != device->capturing.end())
@@ -339,6 +373,11 @@ int32_t fovea_emulator_synchronize(char *message, int32_t message_bytes) {
 }
 
 int64_t fovea_emulator_live(int64_t *bytes) { return Memory::live(bytes); }
+
+void fovea_emulator_ignore_barrier(int32_t number) {
+  std::lock_guard lock(mutex);
+  ignored_barrier = number;
+}
 
 int64_t fovea_emulator_launches(void) {
   std::lock_guard lock(mutex);

@@ -95,6 +95,8 @@ enum class Atomic { ADD, ADD_FLOAT, MAX, MAX_UNSIGNED, MIN, MIN_UNSIGNED, AND, O
 uint32_t atomic(Atomic how, void *memory, uint32_t operand);
 uint32_t atomic_exchange_if(void *memory, uint32_t expected, uint32_t value);
 void fence();
+void grid_arrive(const uint32_t *counter);
+void grid_wait(const uint32_t *counter);
 
 }  // namespace fovea::emulator
 

@@ -26,9 +26,10 @@ const Function *find(const char *name);  // nullptr: there is none
 
 struct Launch {
   Extent grid, block;
-  size_t shared_bytes = 0;  // dynamic
-  bool overlap = false;     // with the kernel before, until pdl_wait()
-  int cluster = 1;          // blocks along x
+  size_t shared_bytes = 0;   // dynamic
+  bool overlap = false;      // with the kernel before, until pdl_wait()
+  int cluster = 1;           // blocks along x
+  bool cooperative = false;  // all blocks at once, so that they may wait for each other
 };
 
 // Runs the kernel, or records it if the stream is capturing. nullptr, or why no device would launch it; what goes wrong inside

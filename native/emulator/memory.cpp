@@ -14,6 +14,7 @@ uintptr_t Memory::base = 0;
 size_t Memory::bytes = 0;
 const uint8_t *Memory::valid = nullptr;
 uint16_t *Memory::written = nullptr;
+std::atomic<uint64_t> *Memory::touched = nullptr;
 uint16_t Memory::launch = 0;
 uint16_t Memory::complete = 0;
 
@@ -87,6 +88,18 @@ void Memory::begin_launch(bool overlap) {
   }
   if (!overlap) complete_all();
   launch++;
+}
+
+bool Memory::keep_touched() {
+  std::lock_guard lock(mutex);
+  if (!touched && reserve_range())
+    touched = static_cast<std::atomic<uint64_t> *>(
+        reserve(bytes * 4 + PAGE));  // lock-free: zero bits are a zero
+  return touched;
+}
+
+void Memory::forget_touched() {
+  if (touched) madvise(touched, bytes * 4, MADV_DONTNEED);
 }
 
 bool Memory::allows_range(uintptr_t address, size_t size) {

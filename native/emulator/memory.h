@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <atomic>
 #include <string>
 
 namespace fovea::emulator {
@@ -29,6 +30,11 @@ struct Memory {
     written[(address - base) >> 4] = launch;
     written[(address - base + size - 1) >> 4] = launch;
   }
+
+  // Of each two bytes: which block of a cooperative launch last wrote and read there, see together.h. Made when first needed.
+  static std::atomic<uint64_t> *touched;
+  static bool keep_touched();  // false: no room
+  static void forget_touched();
 
   // Whether the address is global memory at all, allocated or not.
   static bool contains(uintptr_t address) { return address - base < bytes; }

@@ -25,6 +25,7 @@ void copy_async(void *shared, const void *global, int bytes, bool valid);
 void copy_commit();
 void copy_wait(int groups);
 
+Words4 load_stream(const void *global);
 int acquire(const int *global);
 void release(int *global, int value);
 uint32_t shared_offset(const void *shared);
@@ -225,7 +226,10 @@ FOVEA_DEVICE void cp_async_wait() {
 
 // ---- global memory ----
 
-FOVEA_DEVICE uint4 load_stream16(const void *global) { return *static_cast<const uint4 *>(global); }
+FOVEA_DEVICE uint4 load_stream16(const void *global) {
+  auto v = ::fovea::emulator::load_stream(global);
+  return {v[0], v[1], v[2], v[3]};
+}
 FOVEA_DEVICE int load_acquire(const int *global) { return ::fovea::emulator::acquire(global); }
 FOVEA_DEVICE void store_release(int *global, int v) { ::fovea::emulator::release(global, v); }
 
@@ -234,6 +238,17 @@ FOVEA_DEVICE void store_release(int *global, int v) { ::fovea::emulator::release
 
 FOVEA_DEVICE void pdl_wait() { ::fovea::emulator::wait_for_kernels_before(); }
 FOVEA_DEVICE void pdl_launch() {}
+
+// ---- barriers of the grid ----
+// The emulator counts by itself.
+
+FOVEA_DEVICE uint32_t grid_arrive(uint32_t *counter) {
+  ::fovea::emulator::grid_arrive(counter);
+  return 0;
+}
+FOVEA_DEVICE void grid_wait(const uint32_t *counter, uint32_t) {
+  ::fovea::emulator::grid_wait(counter);
+}
 
 // ---- barriers of some threads of a block ----
 

@@ -58,6 +58,7 @@ uint32_t Worker::random() {  // xorshift64
 
 void Worker::run(Job &launch) {
   job = &launch;
+  member.all = launch.together;
   memcpy(region + SHARED_BYTES, launch.params, PARAMS_BYTES);
   // Forget the arrays of the launch before.
   for (uint32_t i = 0; i < arrays_end / 4; i++) shadow.words[i] = Cell{};
@@ -71,11 +72,28 @@ void Worker::run(Job &launch) {
     if (i >= count) break;
     auto index = static_cast<unsigned __int128>(i) * launch.step + launch.first;
     run_block(static_cast<uint64_t>(index % count));
+    if (member.all) leave_together(static_cast<uint64_t>(index % count));
   }
+}
+
+// The block waits for nobody any more; whoever waits for it will do so for ever.
+void Worker::leave_together(uint64_t index) {
+  Together &all = *member.all;
+  std::lock_guard lock(all.mutex);
+  if (!all.over) all.ended = index;
+  all.over = true;
+  all.changed.notify_all();
 }
 
 void Worker::run_block(uint64_t index) {
   block = place(index, job->how.grid);
+  if (Together *all = member.all) {
+    member = Member{};
+    member.all = all;
+    member.block = static_cast<uint32_t>(index);
+    member.time = all->first;
+    member.known.assign(all->blocks, 0);
+  }
   random_ = mix(job->seed ^ mix(index)) | 1;
   if (time > LAST_TIME / 2) restart_time();
   time++;
@@ -96,6 +114,7 @@ void Worker::run_block(uint64_t index) {
     t.number = static_cast<uint16_t>(i);
     t.index = place(i, job->how.block);
     t.waited = !job->how.overlap;
+    t.grid_steps = 0;
     t.groups = 0;
     t.copies.clear();
     t.store_groups = 0;
@@ -608,6 +627,16 @@ void Worker::fail(const std::string &line) {
   keep_fault(line);
   failed = true;
   job->failed.store(true, std::memory_order_relaxed);
+}
+
+std::string Worker::describe_block(uint64_t index) const {
+  return "block " + text(place(index, job->how.grid));
+}
+
+void Worker::give_up() {
+  failed = true;
+  fovea_emulator_switch(&abandoned_, scheduler_);
+  __builtin_unreachable();
 }
 
 void Worker::fault(const std::string &what, const void *call) {

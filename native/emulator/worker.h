@@ -13,6 +13,7 @@
 #include "emulator/fiber.h"
 #include "emulator/ptx.h"
 #include "emulator/shadow.h"
+#include "emulator/together.h"
 
 namespace fovea::emulator {
 
@@ -123,8 +124,9 @@ struct Thread {
   uint3 index{};
   const void *call = nullptr;  // where in the kernel it waits
   Request request;
-  bool waited = false;  // for the kernels before this one
-  uint32_t groups = 0;  // of cp.async committed so far
+  bool waited = false;      // for the kernels before this one
+  uint32_t grid_steps = 0;  // arrivals and waits at barriers of the grid
+  uint32_t groups = 0;      // of cp.async committed so far
   std::vector<Copy> copies;
   uint32_t store_groups = 0;  // of bulk stores committed so far
   std::vector<Store> stores;
@@ -163,6 +165,7 @@ struct Job {  // A launch under way.
   std::atomic<uint64_t> next{0};  // i of the next to start
   std::atomic<bool> failed{false};
   std::atomic<bool> waited{false};  // some thread has waited for the kernels before
+  Together *together = nullptr;     // of a cooperative launch
 };
 
 // What a thread begins with: its share of the multiprocessor's, as __launch_bounds__ has the compiler take it.
@@ -193,6 +196,7 @@ struct Worker {
   // ---- the block ----
   Job *job = nullptr;
   uint3 block{};
+  Member member;
   uint32_t time = 1;
   int alive = 0;  // threads that have not exited
   std::vector<Thread> threads;
@@ -236,6 +240,9 @@ struct Worker {
   // Ends the block with an error line about the running thread: "<kernel>: block .. thread .. at <line>: <what>".
   [[noreturn]] void fault(const std::string &what, const void *call);
 
+  // Ends the block, of which there is nothing to say: another has failed.
+  [[noreturn]] void give_up();
+
   bool in_shared(uintptr_t address) const {
     return address - reinterpret_cast<uintptr_t>(region) < SHARED_BYTES;
   }
@@ -253,6 +260,8 @@ struct Worker {
   std::string describe_shared(uint32_t offset) const;
   // "thread (3,0,0)", "several threads".
   std::string describe_thread(uint32_t stamp) const;
+  // "block (3,0,0)", by its number in the grid.
+  std::string describe_block(uint64_t index) const;
 
   void *shared_array(const SharedArray &array, const void *call);
 
@@ -270,6 +279,7 @@ struct Worker {
  private:
   void run_block(uint64_t index);
   void check_registers();
+  void leave_together(uint64_t index);
   void run_fibers();
   Thread *choose();
   void leave();  // goes on with another thread; returns when the running one is chosen again

@@ -29,6 +29,7 @@ SAME(CUlaunchConfig, Ours, attrs);
 SAME(CUlaunchConfig, Ours, numAttrs);
 SAME(CUlaunchAttribute, Attribute, id);
 SAME(CUlaunchAttribute, Attribute, value.clusterDim);
+SAME(CUlaunchAttribute, Attribute, value.cooperative);
 SAME(CUlaunchAttribute, Attribute, value.programmaticStreamSerializationAllowed);
 static_assert(sizeof(::CUlaunchConfig) == sizeof(Ours));
 static_assert(sizeof(::CUlaunchAttribute) == sizeof(Attribute));
@@ -40,6 +41,8 @@ EQUAL(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 EQUAL(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
 EQUAL(CU_FUNC_ATTRIBUTE_PTX_VERSION);
 EQUAL(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+EQUAL(CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH);
+EQUAL(CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
 EQUAL(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
 EQUAL(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
 EQUAL(CU_TENSOR_MAP_DATA_TYPE_FLOAT16);
@@ -53,7 +56,8 @@ static_assert(sizeof(::CUtensorMap) == sizeof(TensorMap) &&
 #endif
 
 extern "C" {
-extern int fake_current, fake_capability, fake_ptx, fake_loaded, fake_launches, fake_fails;
+extern int fake_current, fake_capability, fake_ptx, fake_loaded, fake_launches, fake_fails,
+    fake_resident;
 extern const char *fake_kernel;
 extern unsigned fake_config[9];
 extern void *fake_stream;
@@ -151,6 +155,60 @@ void check_maps(fovea_cuda *cuda) {
   CHECK(fake_extents[0] == 256 && fake_extents[1] == 150 && fake_extents[2] == 512);
 }
 
+// Two norms become one launch, and what follows is launched by itself.
+void check_persistent(fovea_cuda *cuda, const fovea_cuda_step &add, float *memory) {
+  fovea_rms_norm_args norm{};
+  norm.x = matrix(memory, 2, 1000);
+  norm.g = matrix(memory + 4000, 1, 1000);
+  norm.g.rank = 1;
+  norm.g.dim[0] = 1000;
+  norm.g.dim[1] = 1;
+  norm.y = matrix(memory + 8000, 2, 1000);
+  norm.eps = 1e-5;
+  fovea_cuda_step steps[] = {{-1, &norm}, {-1, &norm}, add, {-1, &norm}};
+  for (int32_t i = 0; i < fovea_cuda_kernel_count(); i++) {
+    fovea_cuda_kernel k;
+    if (fovea_cuda_kernel_at(i, &k) == FOVEA_OK && !strcmp(k.op, "rms_norm"))
+      steps[0].kernel = steps[1].kernel = steps[3].kernel = i;
+  }
+  CHECK(fovea_cuda_rejects_persistent(cuda) == nullptr);
+  fake_resident = 0;
+  CHECK(strstr(fovea_cuda_rejects_persistent(cuda), "does not hold a block"));
+  fake_resident = 1;
+
+  char message[300] = "";
+  int32_t failed = -1;
+  int64_t bytes = -1;
+  fake_launches = 0;
+  CHECK(fovea_cuda_table(cuda, steps, 4, nullptr, 0, nullptr, &bytes, message, sizeof message) ==
+            FOVEA_OK &&
+        bytes > 256);
+  std::vector<uint8_t> table(static_cast<size_t>(bytes));
+  CHECK(fovea_cuda_table(cuda, steps, 4, nullptr, 0, table.data(), &bytes, message,
+                         sizeof message) == FOVEA_OK);
+  CHECK(fake_launches == 0);
+  auto enqueue = [&](int32_t count) {
+    return fovea_cuda_enqueue_persistent(cuda, steps, count, nullptr, 0, table.data(), &failed,
+                                         &failed, message, sizeof message);
+  };
+  CHECK(enqueue(2) == FOVEA_OK && fake_launches == 1);
+  CHECK(!strcmp(fake_kernel, "persistent_f32_64__rows1") && fake_stream == &failed);
+  CHECK(fake_config[0] == 132 && fake_config[1] == 1 && fake_config[3] == 512);
+  CHECK(fake_config[7] == 1 && fake_config[8] == fovea::CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
+  CHECK(enqueue(4) == FOVEA_OK && fake_launches == 4 && !strcmp(fake_kernel, "rms_norm__four"));
+  fake_fails = 720;  // more blocks than fit
+  CHECK(enqueue(2) == FOVEA_E_UNSUPPORTED && failed == 1);
+  CHECK(strstr(message, "kernel persistent_f32_64__rows1: CUDA_ERROR_OF_THE_TEST"));
+  CHECK(enqueue(4) == FOVEA_E_UNSUPPORTED && failed == 2);
+  CHECK(strstr(message, "kernel persistent_f32_64__rows1: CUDA_ERROR_OF_THE_TEST"));
+  fake_fails = 0;
+  CHECK(fovea_cuda_table(cuda, steps + 2, 2, nullptr, 0, nullptr, &bytes, message,
+                         sizeof message) == FOVEA_OK &&
+        bytes == 0);
+  CHECK(fovea_cuda_enqueue_persistent(cuda, steps, 2, nullptr, 0, nullptr, nullptr, &failed,
+                                      message, sizeof message) == FOVEA_E_ARGUMENT);
+}
+
 void run(const std::string &folder) {
   std::vector<std::string> names;
   std::vector<fovea_cuda_module> modules;
@@ -221,6 +279,8 @@ void run(const std::string &folder) {
   fake_fails = 700;
   CHECK(enqueue() == FOVEA_E_UNSUPPORTED && failed == 0 && fake_launches == 4);
   CHECK(strstr(message, "step 0, add (four), kernel add__one: CUDA_ERROR_OF_THE_TEST"));
+  fake_fails = 0;
+  check_persistent(cuda, steps[0], memory);
   fovea_cuda_close(cuda);
   CHECK(fake_loaded == 0);
 
@@ -228,6 +288,7 @@ void run(const std::string &folder) {
   fake_fails = 0;
   fake_ptx = 80;
   CHECK(open() == FOVEA_OK && enqueue() == FOVEA_OK && fake_config[7] == 0);
+  CHECK(strstr(fovea_cuda_rejects_persistent(cuda), "no code for this device"));
   fovea_cuda_close(cuda);
 }
 

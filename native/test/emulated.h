@@ -85,6 +85,8 @@ class Device {
     fail(std::string("no kernel ") + op + " " + signature + " " + variant);
   }
 
+  fovea_cuda *cuda() { return cuda_; }
+
   const char *rejects(int32_t line, const void *args) {
     return fovea_cuda_rejects(cuda_, line, args);
   }

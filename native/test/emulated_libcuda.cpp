@@ -171,6 +171,10 @@ EXPORT CUresult cuFuncGetParamInfo(CUfunction function, size_t index, size_t *of
                                    size_t *bytes) {
   return table().FuncGetParamInfo(function, index, offset, bytes);
 }
+EXPORT CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function,
+                                                            int threads, size_t shared_bytes) {
+  return table().OccupancyMaxActiveBlocksPerMultiprocessor(blocks, function, threads, shared_bytes);
+}
 EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **params,
                                  void **extra) {
   return within_context([&] { return table().LaunchKernelEx(config, function, params, extra); });

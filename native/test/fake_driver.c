@@ -77,6 +77,15 @@ EXPORT int cuFuncSetAttribute(void *function, int attribute, int value) {
   return attribute == 8 && value > 48 * 1024 && value <= 232448 ? 0 : INVALID_VALUE;
 }
 
+EXPORT int fake_resident = 1; /* blocks of any kernel on a multiprocessor */
+
+EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads,
+                                                       size_t shared_bytes) {
+  (void)function, (void)threads, (void)shared_bytes;
+  *blocks = fake_resident;
+  return 0;
+}
+
 EXPORT int cuLaunchKernelEx(const void *config, void *function, void **params, void **extra) {
   const unsigned *words = config;
   if (fake_fails) return fake_fails;

@@ -68,13 +68,14 @@ std::vector<T> from_device(const T *memory, size_t count) {
 // Runs and returns the error line, empty if all was well.
 template <class Params>
 std::string run(const char *kernel, Extent grid, Extent block, const Params &params,
-                size_t shared_bytes = 0) {
+                size_t shared_bytes = 0, bool cooperative = false) {
   auto *function = fovea::emulator::find(kernel);
   if (!function || function->params_bytes != sizeof(Params)) return "no such kernel";
   Launch how;
   how.grid = grid;
   how.block = block;
   how.shared_bytes = shared_bytes;
+  how.cooperative = cooperative;
   if (const char *why = fovea::emulator::launch(*function, how, &params, nullptr)) return why;
   char line[1000];
   return fovea_emulator_synchronize(line, sizeof line) == FOVEA_OK ? "" : line;
@@ -90,6 +91,7 @@ struct Case {
   int32_t count;
   size_t shared_bytes;
   std::function<std::vector<float>(const std::vector<float> &x)> expected;
+  bool cooperative = false;
 };
 
 // Right for every seed.
@@ -99,7 +101,7 @@ void passes(const Case &c) {
   for (uint64_t seed = 0; seed < SEEDS; seed++) {
     Device device(seed);
     TestParams params{on_device(x), on_device(std::vector<float>(c.y)), c.count, 0};
-    std::string line = run(c.kernel, c.grid, c.block, params, c.shared_bytes);
+    std::string line = run(c.kernel, c.grid, c.block, params, c.shared_bytes, c.cooperative);
     std::string name = std::string(c.kernel) + ", seed " + std::to_string(seed) + ": ";
     if (!line.empty()) return fail(name + "refused: " + line);
     if (from_device(params.y, c.y) != expected) return fail(name + "wrong result");
@@ -123,7 +125,7 @@ void caught(const Case &c, int32_t fault, const std::string &code,
   for (uint64_t seed = 0; seed < SEEDS / 4; seed++) {
     Device device(seed);
     TestParams params{on_device(numbers(c.x)), on_device(std::vector<float>(c.y)), c.count, fault};
-    std::string line = run(c.kernel, c.grid, c.block, params, c.shared_bytes);
+    std::string line = run(c.kernel, c.grid, c.block, params, c.shared_bytes, c.cooperative);
     std::string name = std::string(c.kernel) + ", fault " + std::to_string(fault) + ", seed " +
                        std::to_string(seed) + ": ";
     if (seed == 0 && getenv("FOVEA_SHOW")) printf("%s%s\n", name.c_str(), line.c_str());
@@ -222,6 +224,63 @@ void barriers() {
             }
             return y;
           }});
+}
+
+void grids() {
+  Case shift{"shift__grid",
+             {4},
+             {64},
+             256,
+             513,
+             7,
+             0,
+             [](auto &x) {
+               std::vector<float> y(513);
+               std::copy(x.begin(), x.end(), y.begin());
+               for (size_t step = 0; step < 7; step++) {
+                 for (size_t i = 0; i < 256; i++)
+                   y[(step + 1) % 2 * 256 + i] = y[step % 2 * 256 + (i + 1) % 256] + x[i];
+               }
+               return y;
+             },
+             true};
+  passes(shift);
+  std::string race = "with no barrier of the grid between", block = ", which block (";
+  // Whoever comes second to what two blocks share is told, the one that reads or the one that writes.
+  caught(shift, 1, "", {"shift__grid: block (", "thread (", " at grids.cu:", block, race});
+  caught(shift, 2, "", {"shift__grid: block (", "thread (", " at grids.cu:", block, race});
+  caught(shift, 3, "grid_wait(counter",
+         {"waits at a barrier of the grid for block (1,0,0), which has ended"});
+  caught(shift, 4, "p.fault == 4", {"grid_wait with no grid_arrive before"});
+  caught(shift, 5, "load_stream16", {"by load_stream16, which this kernel has written"});
+  shift.cooperative = false;
+  caught(shift, 0, "grid_arrive(counter)",
+         {"a barrier of the grid in a launch that is not cooperative"});
+  shift.cooperative = true;
+  shift.grid = {5};
+  Device device(1);
+  std::string line = run("shift__grid", {5}, {64}, TestParams{}, 0, true);
+  if (line != "a cooperative launch of more blocks than the device holds at once")
+    fail("five blocks on four multiprocessors: " + line);
+}
+
+void last_of_a_grid() {
+  Case last{"last_sums__grid",
+            {4},
+            {64},
+            256,
+            6,
+            0,
+            0,
+            [](auto &x) {
+              return std::vector<float>{sum(x, 0, 256),  sum(x, 0, 64),   sum(x, 64, 64),
+                                        sum(x, 128, 64), sum(x, 192, 64), 0};
+            },
+            true};
+  passes(last);
+  for (int fault = 1; fault <= 2; fault++)
+    caught(last, fault, "sum += sums[i]",
+           {"reads 4 bytes", ", which block (", " wrote with no barrier of the grid between"});
 }
 
 void memory() {
@@ -641,6 +700,8 @@ void orders() {
 
 int main() {
   barriers();
+  grids();
+  last_of_a_grid();
   memory();
   matrix_kinds();
   bulk_copies();

@@ -88,6 +88,22 @@ int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step *steps, int32
                            char *message, int32_t message_bytes);
 
 /*
+ * The same with fewer launches, from 9.0 on: steps one after the other that a persistent kernel can do become one launch, which
+ * takes from a table what its phases are. Results have the same bits. The table of steps is made once, in host memory (null:
+ * *table_bytes says how large it is; 0: none of the steps can be put together), from the same arguments and scratch memory as
+ * it is used with, and copied to the device, 256-byte aligned, before the steps are first enqueued with it. It goes with one
+ * stream at a time.
+ */
+const char *fovea_cuda_rejects_persistent(const fovea_cuda *cuda); /* why not; NULL: it can */
+int32_t fovea_cuda_table(fovea_cuda *cuda, const fovea_cuda_step *steps, int32_t count,
+                         void *scratch, int64_t scratch_bytes, void *table, int64_t *table_bytes,
+                         char *message, int32_t message_bytes);
+int32_t fovea_cuda_enqueue_persistent(fovea_cuda *cuda, const fovea_cuda_step *steps, int32_t count,
+                                      void *scratch, int64_t scratch_bytes, const void *table,
+                                      void *stream, int32_t *failed, char *message,
+                                      int32_t message_bytes);
+
+/*
  * How a quantized tensor lies on the device, a weight [O,I] or a state: all rows' quants, then all rows' scales, so that both can be
  * read in aligned pieces. Zeros are zeros in either order. The size is that of the blocks in the file. Writes rows [from, to) of the whole tensor at `device_layout`
  * (host memory of the full size, or a staging piece: see the two offsets) from blocks as stored.
@@ -128,6 +144,11 @@ int32_t fovea_emulator_synchronize(char *message, int32_t message_bytes);
 /* A fovea_cuda_gemm of plain loops. */
 int32_t fovea_emulator_gemm(int32_t dtype, int32_t rows, int32_t outs, int32_t width, const void *x,
                             int32_t x_step, const void *w, float *y, void *stream);
+/*
+ * To see that a barrier of the grid is missed: from now on the one with this number in a cooperative launch, from 0, orders
+ * nothing (blocks still wait there). Negative: all do.
+ */
+void fovea_emulator_ignore_barrier(int32_t number);
 /* Live allocations and their bytes, for tests that count. */
 int64_t fovea_emulator_live(int64_t *bytes);
 /* Kernel launches since the device was opened. */

@@ -35,6 +35,8 @@ struct Loaded {
     find(library, table.FuncGetAttribute, "cuFuncGetAttribute");
     find(library, table.FuncSetAttribute, "cuFuncSetAttribute");
     find(library, table.FuncGetParamInfo, "cuFuncGetParamInfo", false);
+    find(library, table.OccupancyMaxActiveBlocksPerMultiprocessor,
+         "cuOccupancyMaxActiveBlocksPerMultiprocessor");
     find(library, table.LaunchKernelEx, "cuLaunchKernelEx");
     find(library, table.TensorMapEncodeTiled, "cuTensorMapEncodeTiled");
     find(library, table.GetErrorName, "cuGetErrorName");

@@ -20,12 +20,14 @@ enum {
   CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE = 38,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
+  CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH = 95,
   CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97
 };
 
 enum { CU_FUNC_ATTRIBUTE_PTX_VERSION = 5, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
 
 enum {
+  CU_LAUNCH_ATTRIBUTE_COOPERATIVE = 2,
   CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION = 4,
   CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION = 6
 };
@@ -39,6 +41,7 @@ typedef struct CUlaunchAttribute {
       unsigned x, y, z;
     } clusterDim;
     int programmaticStreamSerializationAllowed;
+    int cooperative;
   } value;
 } CUlaunchAttribute;
 
@@ -67,6 +70,9 @@ struct Driver {
   CUresult (*FuncSetAttribute)(CUfunction function, int attribute, int value);
   // Offset and size of parameter `index`; fails past the last. Missing (null) before CUDA 12.4.
   CUresult (*FuncGetParamInfo)(CUfunction function, size_t index, size_t *offset, size_t *bytes);
+  // Blocks of so many threads and so much dynamic shared memory that a multiprocessor holds at once.
+  CUresult (*OccupancyMaxActiveBlocksPerMultiprocessor)(int *blocks, CUfunction function,
+                                                        int threads, size_t shared_bytes);
   CUresult (*LaunchKernelEx)(const CUlaunchConfig *config, CUfunction function, void **params,
                              void **extra);
   // map: 128 bytes at a multiple of 128. extents, box: innermost first; strides: bytes, of all axes but the innermost.

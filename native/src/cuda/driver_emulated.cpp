@@ -38,6 +38,9 @@ CUresult device_attribute(int *value, int attribute, CUdevice) {
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
       *value = emulator::shared_bytes();
       return 0;
+    case CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH:
+      *value = 1;
+      return 0;
     case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE:
       *value = 32 << 20;
       return 0;
@@ -74,6 +77,12 @@ CUresult function_params(CUfunction function, size_t index, size_t *offset, size
   return 0;
 }
 
+// One, as kernels are built for; it is not asked what they declare.
+CUresult resident_blocks(int *blocks, CUfunction, int threads, size_t shared_bytes) {
+  *blocks = threads <= 1024 && shared_bytes <= static_cast<size_t>(emulator::shared_bytes());
+  return 0;
+}
+
 CUresult launch(const CUlaunchConfig *config, CUfunction function, void **params, void **) {
   emulator::Launch how;
   how.grid = {config->gridDimX, config->gridDimY, config->gridDimZ};
@@ -85,6 +94,7 @@ CUresult launch(const CUlaunchConfig *config, CUfunction function, void **params
       how.cluster = static_cast<int>(a.value.clusterDim.x);
     if (a.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
       how.overlap = a.value.programmaticStreamSerializationAllowed != 0;
+    if (a.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) how.cooperative = a.value.cooperative != 0;
   }
   const char *why = emulator::launch(from(function), how, params[0], config->hStream);
   if (!why) return 0;
@@ -112,6 +122,7 @@ const Driver TABLE{context_device,
                    function_attribute,
                    set_function_attribute,
                    function_params,
+                   resident_blocks,
                    launch,
                    emulator::encode_tensor_map,
                    error_name,

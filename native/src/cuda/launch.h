@@ -38,12 +38,22 @@ struct Module {
   const Module *next;
 };
 
+// As what phase the persistent kernel can do what a function does, and which of its instances can.
+struct Part {
+  int kind = -1;   // a PhaseKind; -1: as none
+  int rows = 0;    // of x that it is made for; 0: any
+  int cache = -1;  // which of CACHES; -1: any
+};
+constexpr int CACHES = 4;  // f32 and binary16, of heads 64 and 128 wide
+constexpr int cache_part(bool half, bool wide) { return half * 2 + wide; }
+
 struct FunctionLine {
-  FunctionLine(Module &module, const char *name, size_t params_bytes, int shared_bytes);
+  FunctionLine(Module &module, const char *name, size_t params_bytes, int shared_bytes, Part part);
   const char *const name;
   const size_t params_bytes;
   const int shared_bytes;
   const int index;  // among all functions
+  const Part part;
   const FunctionLine *const next;
 };
 
@@ -51,8 +61,8 @@ struct FunctionLine {
 // said where it is more than 48 KiB.
 template <class Params>
 struct Function : FunctionLine {
-  Function(Module &module, const char *name, int shared_bytes = 0)
-      : FunctionLine(module, name, sizeof(Params), shared_bytes) {}
+  Function(Module &module, const char *name, int shared_bytes = 0, Part part = {})
+      : FunctionLine(module, name, sizeof(Params), shared_bytes, part) {}
 };
 
 // In blocks. Numbers past what hardware takes (2^31-1, 65535, 65535) fail the launch.
@@ -65,7 +75,8 @@ struct Options {
   // Starts while the kernel before it still runs; the kernel must call pdl_wait() before it reads or writes anything that
   // others touch. Without effect before 9.0.
   bool overlap = false;
-  int cluster = 1;  // blocks along x that share a cluster, from 9.0
+  int cluster = 1;           // blocks along x that share a cluster, from 9.0
+  bool cooperative = false;  // all blocks at once, or none
 };
 
 // How many counters stand before the scratch memory: for blocks to see who of them is the last to arrive. All steps share them.
@@ -93,8 +104,8 @@ class Launch {
 
   // y = x * w^T by device.gemm: w's elements and x's are of w's type, x's rows x_step elements apart.
   void gemm(const fovea_tensor &w, int32_t rows, const void *x, int64_t x_step, float *y) {
-    if (status_ == FOVEA_OK && device.gemm(w.dtype, rows, w.dim[0], w.dim[1], x,
-                                           static_cast<int32_t>(x_step), w.data, y, stream_))
+    if (settle() && device.gemm(w.dtype, rows, w.dim[0], w.dim[1], x, static_cast<int32_t>(x_step),
+                                w.data, y, stream_))
       fail(FOVEA_E_UNSUPPORTED, "cuBLAS refuses");
   }
 
@@ -114,21 +125,25 @@ class Launch {
  private:
   friend struct Context;
   Launch(const struct Context &context, const DeviceInfo &device, uint8_t *memory, void *stream,
-         int32_t *error, int32_t step)
+         int32_t *error, int32_t step, class Phases *phases)
       : device(device),
         scratch(memory ? memory + COUNTERS * sizeof(int32_t) : nullptr),
         counters(reinterpret_cast<int32_t *>(memory)),
         context_(context),
         stream_(stream),
         error_(error),
-        step_(step) {}
+        step_(step),
+        phases_(phases) {}
   void enqueue(const FunctionLine &function, Grid grid, int threads, int shared_bytes, void *params,
                const Options &options);
+  // Before something that is no kernel goes onto the stream: launches what waits to be. false: nothing may go there now.
+  bool settle();
 
   const struct Context &context_;
   void *const stream_;
   int32_t *const error_;
   const int32_t step_;
+  class Phases *const phases_;  // null: every kernel is launched by itself
   int32_t status_ = FOVEA_OK;
   const char *why_ = nullptr;             // of the failure
   const FunctionLine *failed_ = nullptr;  // the function whose launch failed

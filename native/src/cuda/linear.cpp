@@ -1,10 +1,9 @@
 // Linear maps, what may come before them and what may follow: linear, linear_add, linear_quick_gelu, linear_gelu, swiglu, norm_swiglu,
 // norm_qkv. Which kernel takes which weights and how many rows is in the kernels' own files; the ops differ in what LinearParams says.
 
-#include "cuda/linear.h"
-
 #include <math.h>
 
+#include "cuda/persistent.h"
 #include "launch.h"
 
 namespace fovea {
@@ -173,8 +172,8 @@ constexpr int MOST_SHARED = 227 * 1024;
 // clang-format off
 Module dp4a_file{"linear_dp4a"};
 Function<LinearParams> dp4a[][3] = {  // q8_0, q4_0, q4_g128; up to 1, 2, 4 rows
-    {{dp4a_file, "linear_q8_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q8_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q8_0__dp4a4", MOST_SHARED}},
-    {{dp4a_file, "linear_q4_0__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q4_0__dp4a4", MOST_SHARED}},
+    {{dp4a_file, "linear_q8_0__dp4a1", MOST_SHARED, {PHASE_LINEAR_Q8_0, 1}}, {dp4a_file, "linear_q8_0__dp4a2", MOST_SHARED, {PHASE_LINEAR_Q8_0, 2}}, {dp4a_file, "linear_q8_0__dp4a4", MOST_SHARED}},
+    {{dp4a_file, "linear_q4_0__dp4a1", MOST_SHARED, {PHASE_LINEAR_Q4_0, 1}}, {dp4a_file, "linear_q4_0__dp4a2", MOST_SHARED, {PHASE_LINEAR_Q4_0, 2}}, {dp4a_file, "linear_q4_0__dp4a4", MOST_SHARED}},
     {{dp4a_file, "linear_q4_g128__dp4a1", MOST_SHARED}, {dp4a_file, "linear_q4_g128__dp4a2", MOST_SHARED}, {dp4a_file, "linear_q4_g128__dp4a4", MOST_SHARED}}};
 // clang-format on
 

@@ -1,5 +1,4 @@
-#include "cuda/paged_attention.h"
-
+#include "cuda/persistent.h"
 #include "launch.h"
 
 namespace fovea {
@@ -21,16 +20,22 @@ Function<PagedAttentionParams> mma[2][2] = {
      {file, "paged_attention_q8_0__mma_128", prefill_shared(128, true)}}};
 
 // [type][width 128][queries 4][odd]
-#define FOUR(name)                               \
-  {                                              \
-    {{file, name}, {file, name "_odd"}}, {       \
-      {file, name "x4"}, { file, name "x4_odd" } \
-    }                                            \
+#define FOUR(name, ...)                                          \
+  {                                                              \
+    {{file, name, 0, Part{__VA_ARGS__}}, {file, name "_odd"}}, { \
+      {file, name "x4"}, { file, name "x4_odd" }                 \
+    }                                                            \
+  }
+#define TWO(name, half)                                               \
+  {                                                                   \
+    FOUR(name "_64", PHASE_ATTENTION, 0, cache_part(half, false)),    \
+        FOUR(name "_128", PHASE_ATTENTION, 0, cache_part(half, true)) \
   }
 Function<SplitParams> split[3][2][2][2] = {
-    {FOUR("paged_attention_f32__split_64"), FOUR("paged_attention_f32__split_128")},
-    {FOUR("paged_attention_f16__split_64"), FOUR("paged_attention_f16__split_128")},
+    TWO("paged_attention_f32__split", false),
+    TWO("paged_attention_f16__split", true),
     {FOUR("paged_attention_q8_0__split_64"), FOUR("paged_attention_q8_0__split_128")}};
+#undef TWO
 #undef FOUR
 
 using Args = fovea_paged_attention_args;

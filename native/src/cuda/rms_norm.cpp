@@ -1,12 +1,12 @@
-#include "cuda/rms_norm.h"
-
+#include "cuda/persistent.h"
 #include "launch.h"
 
 namespace fovea {
 namespace {
 
 Module file{"rms_norm"};
-Function<RmsNormParams> one{file, "rms_norm__one"}, four{file, "rms_norm__four"};
+Function<RmsNormParams> one{file, "rms_norm__one"},
+    four{file, "rms_norm__four", 0, {PHASE_RMS_NORM}};
 
 void run(Launch &l, const void *args) {
   auto *a = static_cast<const fovea_rms_norm_args *>(args);

@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "common/blocks.h"
-#include "driver.h"
+#include "context.h"
 #include "fovea/cuda.h"
-#include "launch.h"
 
 #define FOVEA_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -76,6 +75,8 @@ int64_t memory_of(const Kernel &k, const DeviceInfo &device, const void *args) {
   return bytes > 0 ? COUNTERS * static_cast<int64_t>(sizeof(int32_t)) + bytes : 0;
 }
 
+}  // namespace
+
 struct Message {
   char *text;
   int32_t bytes;
@@ -85,48 +86,18 @@ struct Message {
   }
 };
 
-}  // namespace
-
 Module::Module(const char *name) : name(name), next(modules) { modules = this; }
 
-FunctionLine::FunctionLine(Module &module, const char *name, size_t params_bytes, int shared_bytes)
+FunctionLine::FunctionLine(Module &module, const char *name, size_t params_bytes, int shared_bytes,
+                           Part part)
     : name(name),
       params_bytes(params_bytes),
       shared_bytes(shared_bytes),
       index(function_count++),
+      part(part),
       next(module.functions) {
   module.functions = this;
 }
-
-// What fovea_cuda_open makes.
-struct Context {
-  const Driver *driver = nullptr;
-  DeviceInfo device{};
-  int32_t *error = nullptr;
-  std::vector<CUmodule> loaded;
-  std::vector<CUfunction> functions;  // by FunctionLine::index
-  // Whether kernels may start before the one ahead of them has ended: only code built for 9.0 knows how to wait.
-  bool overlap = false;  // can
-  bool overlap_allowed = true;
-
-  ~Context() {
-    for (CUmodule module : loaded) driver->ModuleUnload(module);
-  }
-
-  const char *text(CUresult result) const {
-    const char *name = nullptr;
-    return driver->GetErrorName(result, &name) == 0 && name ? name : "unknown error";
-  }
-  const char *explanation(CUresult result) const {
-    const char *words = nullptr;
-    return driver->GetErrorString(result, &words) == 0 && words ? words : "";
-  }
-
-  int32_t open(const fovea_cuda_module *images, int32_t count, const Message &message);
-  int32_t resolve(const Module &module, CUmodule from, const Message &message);
-  int32_t step(const fovea_cuda_step &step, int32_t index, uint8_t *scratch, int64_t scratch_bytes,
-               void *stream, const Message &message) const;
-};
 
 int32_t Context::open(const fovea_cuda_module *images, int32_t count, const Message &message) {
   const char *why = nullptr;
@@ -217,7 +188,8 @@ int32_t Context::resolve(const Module &module, CUmodule from, const Message &mes
 }
 
 int32_t Context::step(const fovea_cuda_step &step, int32_t index, uint8_t *scratch,
-                      int64_t scratch_bytes, void *stream, const Message &message) const {
+                      int64_t scratch_bytes, void *stream, Phases *phases,
+                      const Message &message) const {
   const Kernel *k = line(step.kernel);
   if (!k || !step.args) {
     message("step %" PRId32 ": no kernel %" PRId64, index, step.kernel);
@@ -229,7 +201,7 @@ int32_t Context::step(const fovea_cuda_step &step, int32_t index, uint8_t *scrat
             k->op, scratch_bytes, wanted);
     return FOVEA_E_ARGUMENT;
   }
-  Launch launch(*this, device, scratch, stream, error, index);
+  Launch launch(*this, device, scratch, stream, error, index, phases);
   k->run(launch, step.args);
   if (launch.status_ != FOVEA_OK)
     message("step %" PRId32 ", %s (%s)%s%s: %s", index, k->op, k->variant,
@@ -238,21 +210,17 @@ int32_t Context::step(const fovea_cuda_step &step, int32_t index, uint8_t *scrat
   return launch.status_;
 }
 
-void Launch::enqueue(const FunctionLine &function, Grid grid, int threads, int shared_bytes,
-                     void *params, const Options &options) {
-  if (status_ != FOVEA_OK) return;
-  failed_ = &function;
-  if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > INT_MAX || grid.y > 65535 ||
-      grid.z > 65535 || threads < 1 || threads > 1024)
-    return fail(FOVEA_E_ARGUMENT, "a grid that no device takes");
-  if (shared_bytes < 0 || shared_bytes > device.shared_bytes ||
-      shared_bytes > (function.shared_bytes > 48 * 1024 ? function.shared_bytes : 48 * 1024))
-    return fail(FOVEA_E_ARGUMENT, "more shared memory than the kernel or the device has");
-  CUlaunchAttribute attributes[2]{};
+CUresult Context::launch(const FunctionLine &function, Grid grid, int threads, int shared_bytes,
+                         void *params, const Options &options, void *stream) const {
+  CUlaunchAttribute attributes[3]{};
   unsigned count = 0;
-  if (options.overlap && context_.overlap && context_.overlap_allowed) {
+  if (options.overlap && overlap && overlap_allowed) {
     attributes[count].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     attributes[count++].value.programmaticStreamSerializationAllowed = 1;
+  }
+  if (options.cooperative) {
+    attributes[count].id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+    attributes[count++].value.cooperative = 1;
   }
   if (options.cluster > 1) {
     attributes[count].id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
@@ -265,12 +233,44 @@ void Launch::enqueue(const FunctionLine &function, Grid grid, int threads, int s
                         1,
                         1,
                         static_cast<unsigned>(shared_bytes),
-                        static_cast<CUstream>(stream_),
+                        static_cast<CUstream>(stream),
                         attributes,
                         count};
   void *list[] = {params};
-  CUresult result = context_.driver->LaunchKernelEx(
-      &config, context_.functions[static_cast<size_t>(function.index)], list, nullptr);
+  return driver->LaunchKernelEx(&config, functions[static_cast<size_t>(function.index)], list,
+                                nullptr);
+}
+
+bool Launch::settle() {
+  if (status_ != FOVEA_OK) return false;
+  if (!phases_) return true;
+  CUresult result = phases_->flush(&failed_);
+  if (result) fail(FOVEA_E_UNSUPPORTED, context_.text(result));
+  return !result && phases_->launches();
+}
+
+void Launch::enqueue(const FunctionLine &function, Grid grid, int threads, int shared_bytes,
+                     void *params, const Options &options) {
+  if (status_ != FOVEA_OK) return;
+  failed_ = &function;
+  if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > INT_MAX || grid.y > 65535 ||
+      grid.z > 65535 || threads < 1 || threads > 1024)
+    return fail(FOVEA_E_ARGUMENT, "a grid that no device takes");
+  if (shared_bytes < 0 || shared_bytes > device.shared_bytes ||
+      shared_bytes > (function.shared_bytes > 48 * 1024 ? function.shared_bytes : 48 * 1024))
+    return fail(FOVEA_E_ARGUMENT, "more shared memory than the kernel or the device has");
+  failed_ = nullptr;
+  if (phases_) {
+    auto takes = [&] {
+      return phases_->takes(function, grid, threads, shared_bytes, params, options);
+    };
+    if (takes()) return;
+    bool goes_on = settle();
+    if (status_ != FOVEA_OK || takes() || !goes_on) return;
+  }
+  failed_ = &function;
+  CUresult result =
+      context_.launch(function, grid, threads, shared_bytes, params, options, stream_);
   if (result) return fail(FOVEA_E_UNSUPPORTED, context_.text(result));
   failed_ = nullptr;
 }
@@ -400,24 +400,87 @@ FOVEA_EXPORT int64_t fovea_cuda_scratch_bytes(const fovea_cuda *cuda, int32_t in
   return cuda && k && args ? memory_of(*k, cuda->device, args) : 0;
 }
 
-FOVEA_EXPORT int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step *steps,
-                                        int32_t count, void *scratch, int64_t scratch_bytes,
-                                        void *stream, int32_t *failed, char *message,
-                                        int32_t message_bytes) {
-  Message say{message, message_bytes};
+FOVEA_EXPORT const char *fovea_cuda_rejects_persistent(const fovea_cuda *cuda) {
+  return cuda ? cuda->rejects_persistent() : "no context";
+}
+
+namespace {
+
+int32_t walk(fovea_cuda *cuda, const fovea_cuda_step *steps, int32_t count, void *scratch,
+             int64_t scratch_bytes, void *stream, Phases *phases, int32_t *failed,
+             const Message &say) {
   if (!cuda || count < 0 || (count > 0 && !steps)) {
     say("no context, or no steps");
     return FOVEA_E_ARGUMENT;
   }
   for (int32_t i = 0; i < count; i++) {
-    int32_t status =
-        cuda->step(steps[i], i, static_cast<uint8_t *>(scratch), scratch_bytes, stream, say);
+    int32_t status = cuda->step(steps[i], i, static_cast<uint8_t *>(scratch), scratch_bytes, stream,
+                                phases, say);
     if (status != FOVEA_OK) {
       if (failed) *failed = i;
       return status;
     }
   }
-  return FOVEA_OK;
+  const FunctionLine *last = nullptr;
+  CUresult result = phases ? phases->flush(&last) : 0;
+  if (!result) return FOVEA_OK;
+  say("kernel %s: %s", last->name, cuda->text(result));
+  if (failed) *failed = count - 1;
+  return FOVEA_E_UNSUPPORTED;
+}
+
+}  // namespace
+
+FOVEA_EXPORT int32_t fovea_cuda_enqueue(fovea_cuda *cuda, const fovea_cuda_step *steps,
+                                        int32_t count, void *scratch, int64_t scratch_bytes,
+                                        void *stream, int32_t *failed, char *message,
+                                        int32_t message_bytes) {
+  return walk(cuda, steps, count, scratch, scratch_bytes, stream, nullptr, failed,
+              {message, message_bytes});
+}
+
+FOVEA_EXPORT int32_t fovea_cuda_table(fovea_cuda *cuda, const fovea_cuda_step *steps, int32_t count,
+                                      void *scratch, int64_t scratch_bytes, void *table,
+                                      int64_t *table_bytes, char *message, int32_t message_bytes) {
+  Message say{message, message_bytes};
+  if (!cuda || !table_bytes) {
+    say("no context, or no place for the number of bytes");
+    return FOVEA_E_ARGUMENT;
+  }
+  try {
+    Phases phases(*cuda, static_cast<uint8_t *>(table), table ? *table_bytes : 0);
+    int32_t status =
+        walk(cuda, steps, count, scratch, scratch_bytes, nullptr, &phases, nullptr, say);
+    if (status != FOVEA_OK) return status;
+    if (table && phases.bytes() > *table_bytes) {
+      say("a table of %" PRId64 " bytes, %" PRId64 " needed", *table_bytes, phases.bytes());
+      return FOVEA_E_ARGUMENT;
+    }
+    *table_bytes = phases.bytes();
+    return FOVEA_OK;
+  } catch (const std::bad_alloc &) {
+    say("out of memory");
+    return FOVEA_E_MEMORY;
+  }
+}
+
+FOVEA_EXPORT int32_t fovea_cuda_enqueue_persistent(fovea_cuda *cuda, const fovea_cuda_step *steps,
+                                                   int32_t count, void *scratch,
+                                                   int64_t scratch_bytes, const void *table,
+                                                   void *stream, int32_t *failed, char *message,
+                                                   int32_t message_bytes) {
+  Message say{message, message_bytes};
+  if (!cuda || !table) {
+    say("no context, or no table");
+    return FOVEA_E_ARGUMENT;
+  }
+  try {
+    Phases phases(*cuda, static_cast<const uint8_t *>(table), stream);
+    return walk(cuda, steps, count, scratch, scratch_bytes, stream, &phases, failed, say);
+  } catch (const std::bad_alloc &) {
+    say("out of memory");
+    return FOVEA_E_MEMORY;
+  }
 }
 
 FOVEA_EXPORT int32_t fovea_cuda_split_blocks(int32_t dtype, const void *blocks, int64_t count,

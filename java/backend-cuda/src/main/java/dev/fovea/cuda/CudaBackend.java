@@ -49,6 +49,7 @@ public final class CudaBackend implements Backend {
         problem == null
             ? Cublas.version() + ", for dense linear maps where it is faster"
             : "no cuBLAS, which may be faster for dense linear maps: " + problem);
+    notes.add(Switches.given().decoding());
     return notes;
   }
 

@@ -132,6 +132,14 @@ final class CudaDevice implements Device {
     driver.synchronize();
     context = library.open(error.address());
     library.overlap(context, switches.overlap());
+    if (switches.persistent()) {
+      String why =
+          capability < 90 ? "it needs compute capability 9.0" : library.rejectsPersistent(context);
+      if (why != null) {
+        library.close(context);
+        throw new BackendException("no persistent kernel (-Dfovea.cuda.persistent=true): " + why);
+      }
+    }
   }
 
   /** The driver, current on this thread; throws once closed. */

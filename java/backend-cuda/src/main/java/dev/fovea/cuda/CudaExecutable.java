@@ -80,6 +80,7 @@ final class CudaExecutable implements Executable {
   private final long arenaBytes;
   private final Driver.Place scratch;
   private final long scratchBytes;
+  private final Driver.@Nullable Place table; // of the persistent kernel's phases
   private final Driver.Place pinned;
   private final Driver.Mark copied;
   private final MemorySegment steps;
@@ -129,7 +130,30 @@ final class CudaExecutable implements Executable {
     this.scratchBytes = describeSteps();
     this.scratch = d.allocate(scratchBytes);
     d.zero(scratch, scratchBytes);
+    this.table = device.switches().persistent() ? table(d) : null;
     sendLive();
+  }
+
+  /** What a persistent kernel is to go through, on the device; null if there are no two steps in a row that it can do. */
+  private Driver.@Nullable Place table(Driver d) {
+    try (Arena staging = Arena.ofConfined()) {
+      MemorySegment made = device
+          .library()
+          .table(
+              staging,
+              device.context(),
+              steps,
+              plan.steps().size(),
+              scratch.address(),
+              scratchBytes,
+              plan.program().name());
+      if (made.byteSize() == 0) {
+        return null;
+      }
+      Driver.Place place = d.allocate(made.byteSize());
+      device.send(place, made);
+      return place;
+    }
   }
 
   private static long aligned(long n) {
@@ -324,6 +348,7 @@ final class CudaExecutable implements Executable {
             plan.steps().size(),
             scratch.address(),
             scratchBytes,
+            table == null ? 0 : table.address(),
             d.stream(),
             plan.program().name());
   }
@@ -423,6 +448,9 @@ final class CudaExecutable implements Executable {
     }
     d.free(copied);
     d.unpin(pinned);
+    if (table != null) {
+      d.free(table);
+    }
     d.free(scratch);
     d.free(arena);
     own.close();

@@ -5,6 +5,7 @@ import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.binding.NativeLibrary;
 import dev.fovea.error.BackendException;
+import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +37,12 @@ public final class EmulatedBackend implements Backend {
   }
 
   @Override
+  public List<String> notes() {
+    Switches given = Switches.given();
+    return unavailable() == null && given.persistent() ? List.of(given.decoding()) : List.of();
+  }
+
+  @Override
   public OptionalLong live() {
     return unavailable() == null ? OptionalLong.of(EmulatorDriver.live()) : OptionalLong.empty();
   }
@@ -51,6 +58,11 @@ public final class EmulatedBackend implements Backend {
     return emulate(options, Switches.given());
   }
 
+  /** Kernels launched on the emulated device since it was opened, for tests that count. */
+  public static long launches() {
+    return EmulatorDriver.launches();
+  }
+
   /** Opens the emulated device with switches of its own, whatever the system properties say. */
   public static Device open(DeviceOptions options, Switches switches) {
     return emulate(options, switches);
@@ -60,7 +72,12 @@ public final class EmulatedBackend implements Backend {
     int capability = options.tier() == null ? 90 : CudaBackend.capability(options.tier());
     Driver driver =
         new EmulatorDriver(Long.getLong("fovea.emulator.seed", 1), capability, MULTIPROCESSORS);
-    return new CudaDevice(
-        "cuda-emulated", driver, Library.emulated(), capability, switches, new KernelTimes(null));
+    try {
+      return new CudaDevice(
+          "cuda-emulated", driver, Library.emulated(), capability, switches, new KernelTimes(null));
+    } catch (BackendException e) {
+      driver.close();
+      throw e;
+    }
   }
 }

@@ -59,6 +59,9 @@ final class Library {
   private final MethodHandle rejects;
   private final MethodHandle scratchBytes;
   private final MethodHandle enqueue;
+  private final MethodHandle rejectsPersistent;
+  private final MethodHandle table;
+  private final MethodHandle enqueuePersistent;
   private final MethodHandle split;
   private final MethodHandle join;
 
@@ -94,6 +97,18 @@ final class Library {
         status(
             JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
             JAVA_INT));
+    rejectsPersistent =
+        bind("fovea_cuda_rejects_persistent", FunctionDescriptor.of(ADDRESS, JAVA_LONG));
+    table = bind(
+        "fovea_cuda_table",
+        status(
+            JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+            JAVA_INT));
+    enqueuePersistent = bind(
+        "fovea_cuda_enqueue_persistent",
+        status(
+            JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+            JAVA_LONG, JAVA_INT));
     split = bind(
         "fovea_cuda_split_blocks", status(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     join = bind(
@@ -311,28 +326,94 @@ final class Library {
     }
   }
 
-  /** Enqueues steps on a stream. */
+  /** Why this device has no persistent kernel; null if it has. */
+  @Nullable
+  String rejectsPersistent(long cuda) {
+    try {
+      MemorySegment reason = (MemorySegment) rejectsPersistent.invokeExact(cuda);
+      return reason.address() == 0 ? null : string(reason);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** The table of these steps' phases, to be brought to the device; empty if a persistent kernel has nothing to do in them. */
+  MemorySegment table(
+      Arena arena,
+      long cuda,
+      MemorySegment steps,
+      int count,
+      long scratch,
+      long bytes,
+      String program) {
+    try {
+      MemorySegment size = arena.allocate(JAVA_LONG);
+      MemorySegment message = arena.allocate(MESSAGE_BYTES);
+      MemorySegment made = MemorySegment.NULL;
+      for (int round = 0; round < 2; round++) { // how large, then what
+        int status = (int) table.invokeExact(
+            cuda,
+            steps.address(),
+            count,
+            scratch,
+            bytes,
+            made.address(),
+            size.address(),
+            message.address(),
+            MESSAGE_BYTES);
+        check(status, program, message);
+        if (size.get(JAVA_LONG, 0) == 0) {
+          break;
+        }
+        if (round == 0) {
+          made = arena.allocate(size.get(JAVA_LONG, 0), 16);
+        }
+      }
+      return made;
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /**
+   * Enqueues steps on a stream.
+   *
+   * @param table of a persistent kernel's phases, on the device; 0: every step is launched by itself
+   */
   void enqueue(
       long cuda,
       MemorySegment steps,
       int count,
       long scratch,
       long bytes,
+      long table,
       long stream,
       String program) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment failed = arena.allocate(JAVA_INT);
       MemorySegment message = arena.allocate(MESSAGE_BYTES);
-      int status = (int) enqueue.invokeExact(
-          cuda,
-          steps.address(),
-          count,
-          scratch,
-          bytes,
-          stream,
-          failed.address(),
-          message.address(),
-          MESSAGE_BYTES);
+      int status = table == 0
+          ? (int) enqueue.invokeExact(
+              cuda,
+              steps.address(),
+              count,
+              scratch,
+              bytes,
+              stream,
+              failed.address(),
+              message.address(),
+              MESSAGE_BYTES)
+          : (int) enqueuePersistent.invokeExact(
+              cuda,
+              steps.address(),
+              count,
+              scratch,
+              bytes,
+              table,
+              stream,
+              failed.address(),
+              message.address(),
+              MESSAGE_BYTES);
       check(status, program, message);
     } catch (Throwable e) {
       throw unexpected(e);

@@ -9,8 +9,10 @@ import dev.fovea.error.InputException;
  * @param graphs runs replay a captured graph; else every step is launched in every run ({@code -Dfovea.cuda.eager=true})
  * @param overlap a kernel may start while the one before still runs, where the device can ({@code -Dfovea.cuda.overlap=false})
  * @param cublas whether cuBLAS may compute dense linear maps ({@code -Dfovea.cuda.cublas=false}, {@code true} or {@code auto})
+ * @param persistent one launch computes all steps in a row that it can, those of a decoder's layers for one or two rows; off until it
+ *     has been measured to win ({@code -Dfovea.cuda.persistent=true})
  */
-public record Switches(boolean graphs, boolean overlap, Cublas cublas) {
+public record Switches(boolean graphs, boolean overlap, Cublas cublas, boolean persistent) {
   /** Whether cuBLAS computes dense linear maps. */
   public enum Cublas {
     /** Never; it is not even loaded. */
@@ -21,12 +23,25 @@ public record Switches(boolean graphs, boolean overlap, Cublas cublas) {
     AUTO
   }
 
+  /** With a launch for every step. */
+  public Switches(boolean graphs, boolean overlap, Cublas cublas) {
+    this(graphs, overlap, cublas, false);
+  }
+
   /** Those of the system properties. */
   static Switches given() {
     return new Switches(
         !Boolean.getBoolean("fovea.cuda.eager"),
         Boolean.parseBoolean(System.getProperty("fovea.cuda.overlap", "true")),
-        cublas(System.getProperty("fovea.cuda.cublas", "auto")));
+        cublas(System.getProperty("fovea.cuda.cublas", "auto")),
+        Boolean.getBoolean("fovea.cuda.persistent"));
+  }
+
+  /** How decode steps are launched, in words. */
+  String decoding() {
+    return persistent
+        ? "a decode step's layers in one launch, by -Dfovea.cuda.persistent=true"
+        : "a decode step's layers in a launch an op; in one with -Dfovea.cuda.persistent=true";
   }
 
   private static Cublas cublas(String word) {
