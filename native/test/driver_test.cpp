@@ -39,6 +39,7 @@ EQUAL(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
 EQUAL(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
 EQUAL(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 EQUAL(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+EQUAL(CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES);
 EQUAL(CU_FUNC_ATTRIBUTE_PTX_VERSION);
 EQUAL(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 EQUAL(CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH);
@@ -57,7 +58,7 @@ static_assert(sizeof(::CUtensorMap) == sizeof(TensorMap) &&
 
 extern "C" {
 extern int fake_current, fake_capability, fake_ptx, fake_loaded, fake_launches, fake_fails,
-    fake_resident;
+    fake_resident, fake_shared;
 extern const char *fake_kernel;
 extern unsigned fake_config[9];
 extern void *fake_stream;
@@ -283,6 +284,13 @@ void run(const std::string &folder) {
   check_persistent(cuda, steps[0], memory);
   fovea_cuda_close(cuda);
   CHECK(fake_loaded == 0);
+
+  // Little shared memory: everything loads, and the persistent kernel says what it wants.
+  fake_shared = 99 << 10;
+  CHECK(open() == FOVEA_OK);
+  CHECK(strstr(fovea_cuda_rejects_persistent(cuda), "shared memory"));
+  fovea_cuda_close(cuda);
+  fake_shared = 232448;
 
   // Code that the driver made from PTX for 8.0 has no instruction to wait with: nothing may overlap.
   fake_fails = 0;

@@ -10,11 +10,13 @@
 #define EXPORT __attribute__((visibility("default")))
 
 enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
+enum { FAKE_DECLARED = 10000 }; /* bytes of shared arrays in every kernel */
 
 EXPORT int fake_current = 1; /* whether a context is current */
 EXPORT int fake_capability = 90;
 EXPORT int fake_ptx = 90;
-EXPORT int fake_loaded = 0; /* modules loaded and not unloaded */
+EXPORT int fake_shared = 232448; /* bytes of shared memory of a block */
+EXPORT int fake_loaded = 0;      /* modules loaded and not unloaded */
 EXPORT int fake_launches = 0;
 EXPORT int fake_fails = 0; /* what the next launches return */
 EXPORT const char *fake_kernel = NULL;
@@ -38,7 +40,7 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
   *value = attribute == 75   ? fake_capability / 10
            : attribute == 76 ? fake_capability % 10
            : attribute == 16 ? 132
-                             : 232448;
+                             : fake_shared;
   return 0;
 }
 
@@ -67,14 +69,16 @@ EXPORT int cuModuleGetFunction(void **function, void *module, const char *name) 
 }
 
 EXPORT int cuFuncGetAttribute(int *value, int attribute, void *function) {
-  (void)attribute, (void)function;
-  *value = fake_ptx;
+  (void)function;
+  *value = attribute == 1 ? FAKE_DECLARED : fake_ptx;
   return 0;
 }
 
 EXPORT int cuFuncSetAttribute(void *function, int attribute, int value) {
   (void)function;
-  return attribute == 8 && value > 48 * 1024 && value <= 232448 ? 0 : INVALID_VALUE;
+  return attribute == 8 && value > 48 * 1024 && value <= fake_shared - FAKE_DECLARED
+             ? 0
+             : INVALID_VALUE;
 }
 
 EXPORT int fake_resident = 1; /* blocks of any kernel on a multiprocessor */

@@ -59,6 +59,7 @@ CUresult module_function(CUfunction *function, CUmodule, const char *name) {
 }
 
 CUresult function_attribute(int *value, int attribute, CUfunction) {
+  if (attribute == CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES) return *value = 0, 0;  // is seen as it runs
   if (attribute != CU_FUNC_ATTRIBUTE_PTX_VERSION) return INVALID_VALUE;
   *value = emulator::capability();
   return 0;

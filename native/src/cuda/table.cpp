@@ -171,7 +171,12 @@ int32_t Context::resolve(const Module &module, CUmodule from, const Message &mes
       return FOVEA_E_ARGUMENT;
     }
     if (f->shared_bytes > 48 * 1024) {
-      int most = f->shared_bytes < device.shared_bytes ? f->shared_bytes : device.shared_bytes;
+      // The device's limit counts what the kernel declares, too.
+      int declared = 0;
+      if (driver->FuncGetAttribute(&declared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, function))
+        declared = 0;
+      int room = device.shared_bytes - declared;
+      int most = f->shared_bytes < room ? f->shared_bytes : room;
       result =
           driver->FuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most);
       if (result) {
