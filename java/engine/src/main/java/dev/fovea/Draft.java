@@ -68,13 +68,12 @@ final class Draft {
 
   /** Waits for the answer, passing its tokens on as they come. */
   Result write(Consumer<Token> onToken) {
-    FutureTask<Result> task =
-        new FutureTask<>(this::compute) {
-          @Override
-          protected void done() {
-            ready.add(END);
-          }
-        };
+    FutureTask<Result> task = new FutureTask<>(this::compute) {
+      @Override
+      protected void done() {
+        ready.add(END);
+      }
+    };
     fovea.submit(task);
     try {
       for (Token t = ready.take(); !t.equals(END); t = ready.take()) {
