@@ -1,0 +1,183 @@
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { current, loaded, open, openPicture, panel, said, say, served, server } from "../state/app.ts";
+import { pictureIn } from "../api/picture.ts";
+import { Composer } from "./composer.tsx";
+import { History } from "./history.tsx";
+import { Logo } from "./icons.tsx";
+import { Dialog, IconButton } from "./parts.tsx";
+import { HelpText, SettingsForm } from "./settings.tsx";
+import { Stage } from "./stage.tsx";
+import { Thread } from "./thread.tsx";
+import { Welcome } from "./welcome.tsx";
+
+const TOAST_MS = 3500;
+
+export function App() {
+  const conversation = current.value;
+  const dropping = useDropsAndPastes();
+  const close = (): void => {
+    panel.value = undefined;
+  };
+  return (
+    <div class={`page ${conversation ? "page-open" : ""}`}>
+      <Header />
+      <aside class="sidebar">
+        <History />
+      </aside>
+      <main class={conversation ? "workbench" : "start"}>
+        <Trouble />
+        {conversation ? (
+          <>
+            <h1 class="only-heard">Fovea</h1>
+            <Stage conversation={conversation} />
+            <section class="talk" aria-label="Questions and answers">
+              <Thread conversation={conversation} />
+              <Composer conversation={conversation} />
+            </section>
+          </>
+        ) : (
+          loaded.value && <Welcome />
+        )}
+      </main>
+      {dropping && (
+        <div class="drop" aria-hidden="true">
+          <p>Drop the picture</p>
+        </div>
+      )}
+      <Toast />
+      <Dialog open={panel.value === "settings"} title="Settings" onClose={close}>
+        <SettingsForm />
+      </Dialog>
+      <Dialog open={panel.value === "help"} title="How it works" onClose={close}>
+        <HelpText />
+      </Dialog>
+      <Dialog open={panel.value === "history"} title="Conversations" class="sheet drawer" onClose={close}>
+        <History />
+      </Dialog>
+    </div>
+  );
+}
+
+function Header() {
+  const state = server.value;
+  const props = served.value;
+  const name = props ? props.model : state === "connecting" ? "Connecting" : state === "loading" ? "Loading the model" : "Offline";
+  return (
+    <header class="header">
+      <IconButton icon="history" class="header-history" name="Conversations" onClick={() => (panel.value = "history")} />
+      <a
+        class="brand"
+        href="./"
+        aria-label="Fovea, start with a new picture"
+        onClick={(e) => {
+          e.preventDefault();
+          open(undefined);
+        }}
+      >
+        <Logo />
+        <span>Fovea</span>
+      </a>
+      <button type="button" class={`served served-${state}`} onClick={() => (panel.value = "settings")} aria-label={`Model: ${name}${props ? `, on ${props.backend}` : ""}. Open settings`}>
+        <span class="served-dot" />
+        <span class="served-name">{name}</span>
+        {props && <span class="served-backend">{props.backend}</span>}
+      </button>
+      <span class="header-space" />
+      {current.value && <IconButton icon="plus" class="header-new" name="New picture" onClick={() => open(undefined)} />}
+      <IconButton icon="help" name="How it works" onClick={() => (panel.value = "help")} />
+      <IconButton icon="settings" name="Settings" onClick={() => (panel.value = "settings")} />
+    </header>
+  );
+}
+
+/** Why nothing can be asked just now. */
+function Trouble() {
+  const state = server.value;
+  if (state === "loading") {
+    return (
+      <p class="trouble trouble-loading" role="status">
+        <span class="spinner" aria-hidden="true" />
+        The model is loading. You can already choose a picture and draw on it.
+      </p>
+    );
+  }
+  if (state === "offline") {
+    return (
+      <p class="trouble" role="alert">
+        <span class="spinner" aria-hidden="true" />
+        The server cannot be reached. Trying again; conversations are kept.
+      </p>
+    );
+  }
+  return null;
+}
+
+/** What was said last: always to screen readers, and for a moment on the screen where it matters to all. */
+function Toast() {
+  const shown = useSignal(false);
+  useSignalEffect(() => {
+    shown.value = said.value.shown;
+    if (!said.value.shown) return;
+    const timer = setTimeout(() => {
+      shown.value = false;
+    }, TOAST_MS);
+    return () => clearTimeout(timer);
+  });
+  return (
+    <>
+      <p class="only-heard" role="status">
+        {said.value.text}
+      </p>
+      {shown.value && (
+        <p class="toast" aria-hidden="true">
+          {said.value.text}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Pictures may be dropped and pasted anywhere; says whether one hovers over the page. */
+function useDropsAndPastes(): boolean {
+  const over = useSignal(false);
+  useEffect(() => {
+    const carriesFile = (e: DragEvent): boolean => e.dataTransfer?.types.includes("Files") ?? false;
+    const dragOver = (e: DragEvent): void => {
+      if (!carriesFile(e)) return;
+      e.preventDefault();
+      over.value = true;
+    };
+    const leave = (e: DragEvent): void => {
+      if (e.relatedTarget === null) over.value = false;
+    };
+    const drop = (e: DragEvent): void => {
+      if (!carriesFile(e)) return;
+      e.preventDefault();
+      over.value = false;
+      take(e.dataTransfer);
+    };
+    const paste = (e: ClipboardEvent): void => {
+      if (pictureIn(e.clipboardData)) {
+        e.preventDefault();
+        take(e.clipboardData);
+      }
+    };
+    const take = (transfer: DataTransfer | null): void => {
+      const file = pictureIn(transfer);
+      if (file) void openPicture(file, file.name || "pasted.png");
+      else say("That is not a picture", true);
+    };
+    addEventListener("dragover", dragOver);
+    addEventListener("dragleave", leave);
+    addEventListener("drop", drop);
+    addEventListener("paste", paste);
+    return () => {
+      removeEventListener("dragover", dragOver);
+      removeEventListener("dragleave", leave);
+      removeEventListener("drop", drop);
+      removeEventListener("paste", paste);
+    };
+  }, []);
+  return over.value;
+}

@@ -1,0 +1,151 @@
+import { useEffect, useRef } from "preact/hooks";
+import { askQuestion, askRest, deleteTurn, selected, shipped } from "../state/app.ts";
+import { type Conversation, isBusy, type Table } from "../state/conversation.ts";
+import { colourOf, described } from "../state/shapes.ts";
+import { AnswerText, AskedTurn, copy, Figures, State } from "./answer.tsx";
+import { IconButton, lights } from "./parts.tsx";
+
+/** Closer than this to its end, the thread follows what is being written. */
+const NEAR_END_PX = 120;
+
+export function Thread({ conversation }: { conversation: Conversation }) {
+  const element = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  const { turns } = conversation;
+  const count = useRef(turns.length);
+
+  useEffect(() => {
+    const thread = element.current;
+    if (!thread) return;
+    if (turns.length > count.current) follows.current = true;
+    count.current = turns.length;
+    if (follows.current) thread.scrollTop = thread.scrollHeight;
+  }, [turns]);
+
+  useEffect(() => {
+    follows.current = true;
+    const thread = element.current;
+    if (thread) thread.scrollTop = thread.scrollHeight;
+  }, [conversation.id]);
+
+  return (
+    <div
+      ref={element}
+      class="thread"
+      role="region"
+      aria-label="Conversation"
+      tabIndex={0}
+      onScroll={(e) => {
+        const { scrollHeight, scrollTop, clientHeight } = e.currentTarget;
+        follows.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+      }}
+    >
+      {turns.length === 0 ? (
+        <Suggestions conversation={conversation} />
+      ) : (
+        <ol class="turns">
+          {turns.map((turn, i) =>
+            turn.kind === "asked" ? (
+              <AskedTurn key={turn.id} turn={turn} conversation={conversation} last={i === turns.length - 1} />
+            ) : (
+              <TableTurn key={turn.id} turn={turn} />
+            ),
+          )}
+        </ol>
+      )}
+    </div>
+  );
+}
+
+/** Questions to start with; which ones depends on what is selected. */
+function Suggestions({ conversation }: { conversation: Conversation }) {
+  const about = conversation.regions.find((r) => r.number === selected.value);
+  const scene = shipped.value.find((s) => s.image === conversation.picture.scene);
+  const thing = scene?.objects.find((o) => o.name === o.name.toLowerCase() && !/\d/.test(o.name))?.name;
+  const questions = about
+    ? ["What is this?", "What colour is this?", "What does this say?"]
+    : ["Describe the picture in one sentence.", ...(thing ? [`Where is the ${thing}?`] : []), "What does the sign say?"];
+  return (
+    <div class="suggestions">
+      <h2>{about ? <>Ask about region {about.number}</> : "Point at something"}</h2>
+      <p>
+        {about
+          ? "A question without a number is about the selected region."
+          : "Draw a box on the picture, or click a point. Or ask about all of it:"}
+      </p>
+      <ul>
+        {questions.map((question) => (
+          <li key={question}>
+            <button type="button" class="suggestion" onClick={() => askQuestion(question)}>
+              {question}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function TableTurn({ turn }: { turn: Table }) {
+  const open = turn.rows.filter((row) => row.answer.state === "failed" || row.answer.state === "stopped").length;
+  const busy = turn.rows.some((row) => isBusy(row.answer));
+  const asText = (): string =>
+    [
+      ["region", "place", turn.question].join("\t"),
+      ...turn.rows.map(({ region, answer }) => [region.number, described(region.shape), answer.text.replaceAll(/\s+/g, " ")].join("\t")),
+    ].join("\n");
+  return (
+    <li class="turn" data-turn={turn.id}>
+      <p class="question">
+        <span class="only-heard">You asked about every region: </span>
+        {turn.question} <span class="mention mention-each">each</span>
+      </p>
+      <div class="table-frame" role="region" aria-label={`${turn.question}, about each region`} tabIndex={0} aria-busy={busy}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Region</th>
+              <th scope="col">Answer</th>
+              <th scope="col" class="table-figure">
+                First token
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {turn.rows.map(({ region, answer }) => (
+              <tr key={region.number} {...lights(region.shape, { number: region.number })}>
+                <th scope="row">
+                  <span class={`mention c${colourOf(region.number)}`}>{region.number}</span>
+                  <span class="only-heard">{described(region.shape)}</span>
+                </th>
+                <td>
+                  {answer.text && <AnswerText answer={answer} colour={() => colourOf(region.number)} />}
+                  {answer.state === "failed" ? (
+                    <span class="state-failed-text">{answer.failure?.message}</span>
+                  ) : (
+                    <State answer={answer} onAgain={() => askRest(turn.id)} />
+                  )}
+                </td>
+                <td class="table-figure">
+                  {answer.measures.firstToken === undefined ? "" : <Figures measures={{ firstToken: answer.measures.firstToken }} />}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {!busy && (
+        <div class="answer-foot">
+          {open > 0 && (
+            <button type="button" class="quiet-button" onClick={() => askRest(turn.id)}>
+              Ask the {open} open {open === 1 ? "one" : "ones"} again
+            </button>
+          )}
+          <IconButton icon="copy" name="Copy the table" onClick={() => void copy(asText(), "Table copied")} />
+          <IconButton icon="trash" name="Delete the table" onClick={() => deleteTurn(turn.id)} />
+        </div>
+      )}
+    </li>
+  );
+}
+
