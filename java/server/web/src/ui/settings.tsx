@@ -127,7 +127,7 @@ export function HelpText() {
   return (
     <div class="help">
       <p>
-        Regions have numbers. Write <code>[1]</code> in a question, or click a number under the picture, to say which one you mean: “What is{" "}
+        Regions have numbers. Write <code>[1]</code> in a question, or click a number above it, to say which one you mean: “What is{" "}
         <span class="mention c1">1</span> doing with <span class="mention c2">2</span>?” Without a number the question is about the selected region,
         and with none selected about the whole picture.
       </p>

@@ -163,7 +163,6 @@ export function Stage({ conversation }: { conversation: Conversation }) {
 
   function down(e: PointerEvent): void {
     const target = e.target as HTMLElement;
-    if (target.closest("[data-own]")) return; // a button on the stage
     if (e.button > 1) return;
     const at = local(e);
     element.current?.setPointerCapture(e.pointerId);
@@ -396,7 +395,7 @@ export function Stage({ conversation }: { conversation: Conversation }) {
               {loose && <Outline at={screen(loose.shape)} class="c-lit outline-lit" />}
             </svg>
             {shownSpots.map(({ spot, colour, letter }) => (
-              <span key={letter} class={`tag tag-spot c${colour}`} style={tagAt(screen(spot.shape), size.value)} aria-hidden="true">
+              <span key={letter} class={`tag tag-spot c${colour}`} style={spotTagAt(screen(spot.shape), size.value)} aria-hidden="true">
                 {spot.label || letter}
               </span>
             ))}
@@ -418,12 +417,12 @@ export function Stage({ conversation }: { conversation: Conversation }) {
               </button>
             ))}
             {chosen && isBox(chosen.shape) && <Handles at={screen(chosen.shape)} colour={colourOf(chosen.number)} />}
-            {chosen && !drawn.value && <Bubble region={chosen} at={screen(chosen.shape)} size={size.value} />}
           </>
         )}
         {regions.length === 0 && !drawn.value && (
           <p class="stage-hint" aria-hidden="true">
-            <strong>Drag</strong> for a box, <strong>click</strong> for a point
+            <strong>Drag</strong> for a box, <strong class="with-mouse">click</strong>
+            <strong class="with-touch">tap</strong> for a point
           </p>
         )}
       </div>
@@ -442,13 +441,30 @@ export function Stage({ conversation }: { conversation: Conversation }) {
         </div>
         <div class="tool-group">
           <IconButton icon="undo" name="Undo" disabled={!canUndo.value} onClick={undo} />
-          <IconButton icon="redo" name="Redo" disabled={!canRedo.value} onClick={redo} />
-          <IconButton icon="trash" name="Delete all regions" disabled={regions.length === 0} onClick={deleteRegions} />
+          <IconButton icon="redo" name="Redo" class="tool-redo" disabled={!canRedo.value} onClick={redo} />
         </div>
-        {scene && (
-          <button type="button" class="quiet-button tool-all" onClick={() => addRegions(scene.objects.map(({ box }) => ({ box })))}>
-            Box everything
-          </button>
+        {chosen ? (
+          <div class="tool-group">
+            <button type="button" class="quiet-button" onClick={() => mentionRegion(chosen.number)}>
+              Use <span class={`mention c${colourOf(chosen.number)}`}>{chosen.number}</span> in the question
+            </button>
+            <IconButton icon="trash" name={`Delete region ${chosen.number}`} onClick={() => deleteRegion(chosen.number)} />
+          </div>
+        ) : (
+          (scene || regions.length > 0) && (
+            <div class="tool-group">
+              {scene && (
+                <button type="button" class="quiet-button" onClick={() => addRegions(scene.objects.map(({ box }) => ({ box })))}>
+                  Box everything
+                </button>
+              )}
+              {regions.length > 0 && (
+                <button type="button" class="quiet-button" onClick={deleteRegions}>
+                  Clear
+                </button>
+              )}
+            </div>
+          )
         )}
         <div class="tool-group tool-zoom">
           <IconButton icon="minus" name="Zoom out" onClick={() => (own.value = zoomed(view.value, 0.8, centre, picture, size.value))} />
@@ -475,7 +491,7 @@ function Outline({ at, class: name }: { at: readonly number[]; class: string }) 
     <g class={`outline ${name}`}>
       {layers.map((layer) =>
         x2 === undefined || y2 === undefined ? (
-          <circle key={layer} class={layer} cx={x1} cy={y1} r={9} />
+          <circle key={layer} class={layer} cx={x1} cy={y1} r={name.includes("chosen") ? 12 : 9} />
         ) : (
           <rect key={layer} class={layer} x={x1} y={y1} width={x2 - x1} height={y2 - y1} rx={3} />
         ),
@@ -503,6 +519,13 @@ function tagAt(at: readonly number[], size: { width: number; height: number }): 
   return { left: `${Math.min(Math.max(left, 0), size.width - 24)}px`, top: `${Math.min(Math.max(top, 0), size.height - 24)}px` };
 }
 
+/** That of a spot hangs below it, out of the way of a region on the same thing. */
+function spotTagAt(at: readonly number[], size: { width: number; height: number }): { left: string; top: string } {
+  const [x1 = 0, y1 = 0, x2, y2 = y1 + 9] = at;
+  const left = x2 === undefined ? x1 + 9 : x1 - 2;
+  return { left: `${Math.min(Math.max(left, 0), size.width - 60)}px`, top: `${Math.min(y2 + 3, size.height - 26)}px` };
+}
+
 function Handles({ at, colour }: { at: readonly number[]; colour: number }) {
   const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = at;
   const place: Record<Handle, Point> = {
@@ -523,22 +546,5 @@ function Handles({ at, colour }: { at: readonly number[]; colour: number }) {
         <span key={h} class={`handle handle-${h} c${colour}`} data-handle={h} style={{ left: `${place[h][0]}px`, top: `${place[h][1]}px` }} />
       ))}
     </>
-  );
-}
-
-/** What can be done with the selected region, right beside it. */
-function Bubble({ region, at, size }: { region: Region; at: readonly number[]; size: { width: number; height: number } }) {
-  const [x1 = 0, y1 = 0, x2 = x1, y2 = y1] = at;
-  const width = 172;
-  const below = y2 + 12;
-  const top = below + 44 < size.height ? below : y1 - 76 > 0 ? y1 - 76 : size.height - 48;
-  const left = Math.min(Math.max((x1 + x2) / 2 - width / 2, 6), Math.max(6, size.width - width - 6));
-  return (
-    <div class="bubble" data-own style={{ left: `${left}px`, top: `${top}px` }}>
-      <button type="button" class="bubble-main" onClick={() => mentionRegion(region.number)}>
-        Put into question
-      </button>
-      <IconButton icon="trash" name={`Delete region ${region.number}`} onClick={() => deleteRegion(region.number)} />
-    </div>
   );
 }

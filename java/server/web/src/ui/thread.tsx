@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "preact/hooks";
-import { askQuestion, askRest, deleteTurn, selected, shipped } from "../state/app.ts";
-import { type Conversation, isBusy, type Table } from "../state/conversation.ts";
-import { colourOf, described } from "../state/shapes.ts";
-import { AnswerText, AskedTurn, copy, Figures, State } from "./answer.tsx";
+import { askQuestion, askRest, deleteTurn, selected, shipped, urlOf } from "../state/app.ts";
+import { type Conversation, isBusy, type Picture, type Table } from "../state/conversation.ts";
+import { colourOf, described, isBox, type Shape } from "../state/shapes.ts";
+import { AnswerText, AskedTurn, copy, seconds, State } from "./answer.tsx";
 import { IconButton, lights } from "./parts.tsx";
 
 /** Closer than this to its end, the thread follows what is being written. */
@@ -48,7 +48,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             turn.kind === "asked" ? (
               <AskedTurn key={turn.id} turn={turn} conversation={conversation} last={i === turns.length - 1} />
             ) : (
-              <TableTurn key={turn.id} turn={turn} />
+              <TableTurn key={turn.id} turn={turn} picture={conversation.picture} />
             ),
           )}
         </ol>
@@ -86,7 +86,29 @@ function Suggestions({ conversation }: { conversation: Conversation }) {
   );
 }
 
-function TableTurn({ turn }: { turn: Table }) {
+const CROP = { width: 44, height: 34 };
+
+/** What a region shows, small; of a point what is round it. */
+function Crop({ picture, shape }: { picture: Picture; shape: Shape }) {
+  const round = Math.min(picture.width, picture.height) / 8;
+  const [x1, y1, x2, y2] = isBox(shape)
+    ? shape.box
+    : [shape.point[0] - round, shape.point[1] - round, shape.point[0] + round, shape.point[1] + round];
+  const scale = Math.min(CROP.width / (x2 - x1), CROP.height / (y2 - y1));
+  const left = CROP.width / 2 - ((x1 + x2) / 2) * scale;
+  const top = CROP.height / 2 - ((y1 + y2) / 2) * scale;
+  return (
+    <span class="crop" aria-hidden="true">
+      <img
+        src={urlOf(picture)}
+        alt=""
+        style={{ left: `${left}px`, top: `${top}px`, width: `${picture.width * scale}px`, height: `${picture.height * scale}px` }}
+      />
+    </span>
+  );
+}
+
+function TableTurn({ turn, picture }: { turn: Table; picture: Picture }) {
   const open = turn.rows.filter((row) => row.answer.state === "failed" || row.answer.state === "stopped").length;
   const busy = turn.rows.some((row) => isBusy(row.answer));
   const asText = (): string =>
@@ -115,7 +137,10 @@ function TableTurn({ turn }: { turn: Table }) {
             {turn.rows.map(({ region, answer }) => (
               <tr key={region.number} {...lights(region.shape, { number: region.number })}>
                 <th scope="row">
-                  <span class={`mention c${colourOf(region.number)}`}>{region.number}</span>
+                  <span class="row-head">
+                    <span class={`mention c${colourOf(region.number)}`}>{region.number}</span>
+                    <Crop picture={picture} shape={region.shape} />
+                  </span>
                   <span class="only-heard">{described(region.shape)}</span>
                 </th>
                 <td>
@@ -127,7 +152,7 @@ function TableTurn({ turn }: { turn: Table }) {
                   )}
                 </td>
                 <td class="table-figure">
-                  {answer.measures.firstToken === undefined ? "" : <Figures measures={{ firstToken: answer.measures.firstToken }} />}
+                  <span class="figures">{answer.measures.firstToken === undefined ? "" : seconds(answer.measures.firstToken)}</span>
                 </td>
               </tr>
             ))}

@@ -15,7 +15,7 @@ export function Welcome() {
           </h1>
           <p>The model runs on this server. Pictures and questions go nowhere else.</p>
           <ChoosePicture class="primary-button" />
-          <p class="hero-hint">or drop a picture anywhere, or paste one</p>
+          <p class="hero-hint with-mouse">or drop a picture anywhere, or paste one</p>
         </div>
         {shipped.value.length > 0 && (
           <section class="scenes" aria-labelledby="scenes-title">
