@@ -108,8 +108,10 @@ const newId = (): string => crypto.randomUUID();
 
 const saving = new Map<string, ReturnType<typeof setTimeout>>();
 
+/** Written at once, or soon: what changes often, such as an answer being written, is written now and then. */
 function save(id: string, now = false): void {
-  clearTimeout(saving.get(id));
+  if (now) clearTimeout(saving.get(id));
+  else if (saving.has(id)) return;
   const write = (): void => {
     saving.delete(id);
     const conversation = conversations.value.find((c) => c.id === id);

@@ -78,10 +78,12 @@ function Header() {
         <Logo />
         <span>Fovea</span>
       </a>
-      <button type="button" class={`served served-${state}`} onClick={() => (panel.value = "settings")} aria-label={`Model: ${name}${props ? `, on ${props.backend}` : ""}. Open settings`}>
+      <button type="button" class={`served served-${state}`} onClick={() => (panel.value = "settings")}>
+        <span class="only-heard">Model: </span>
         <span class="served-dot" />
         <span class="served-name">{name}</span>
         {props && <span class="served-backend">{props.backend}</span>}
+        <span class="only-heard">. Settings of the server and of answers</span>
       </button>
       <span class="header-space" />
       {current.value && <IconButton icon="plus" class="header-new" name="New picture" onClick={() => open(undefined)} />}

@@ -41,7 +41,7 @@ for (const [size, options] of Object.entries(SIZES)) {
       await drag(page, [239, 213], [326, 353]);
       await click(page, 280, 160);
       await ask(page, "What is [2] next to [3]?");
-      await page.getByRole("button", { name: "Whole picture" }).click();
+      await page.getByRole("button", { name: "Whole picture", exact: true }).click();
       await ask(page, "Where is the penguin?");
       await question(page).fill("And how big is [2] beside [1]");
       await see("asked");

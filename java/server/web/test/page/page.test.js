@@ -144,7 +144,7 @@ describe("asking", () => {
     await page.getByRole("slider").fill("0.7");
     await page.getByLabel("Most tokens").fill("17");
     await page.getByLabel("Seed").fill("42");
-    await page.getByText("Dark").click();
+    await page.getByRole("radio", { name: "Dark" }).check();
     for (const fact of ["fovea-demo", "cpu", "chatspot", "stretch", "1024 tokens"]) await page.locator("dd", { hasText: fact }).waitFor();
     await page.keyboard.press("Escape");
     await page.reload();
@@ -197,6 +197,7 @@ describe("regions", () => {
     await page.mouse.move(...(await onPicture(page, 400, 100)));
     await page.mouse.wheel(0, -400);
     await page.waitForFunction(() => !document.querySelector(".zoom-figure").textContent.startsWith("156"));
+    await page.locator(".stage").focus();
     await page.keyboard.down("Space");
     await drag(page, [400, 100], [380, 90]);
     await page.keyboard.up("Space");
@@ -393,7 +394,7 @@ describe("what goes wrong", () => {
     await question(page).fill("And now?");
     await question(page).press("Enter");
     await page.getByText("The server cannot be reached").waitFor();
-    await page.getByText("The server does not answer").waitFor();
+    await page.getByText("The server does not answer. Is it still running?", { exact: true }).waitFor();
     mock = await startMock({ port });
     await page.getByText("The server cannot be reached").waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Try again" }).click();
