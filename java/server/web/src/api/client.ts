@@ -27,7 +27,7 @@ const UNREACHABLE = "The server does not answer. Is it still running?";
 const TRIES = 8;
 const LONGEST_WAIT_S = 30;
 
-function headers(key: string): Record<string, string> {
+export function headers(key: string): Record<string, string> {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
@@ -53,6 +53,7 @@ async function failureOf(response: Response): Promise<Failure> {
   } catch {
     // not JSON: the status alone has to do
   }
+  if (body.code === "context_length_exceeded") return { kind: "full", message: body.message ?? "The conversation is too long" };
   const message = body.message ?? `The server answered ${response.status} ${response.statusText}`.trim();
   switch (response.status) {
     case 401:
@@ -201,20 +202,21 @@ export async function health(): Promise<Health> {
   }
 }
 
-export async function props(key: string): Promise<Props | undefined> {
-  return await json<Props>("props", key);
+/** What the server says of itself and the scenes it has; `locked` if it wants another key first. What is missing is not shown. */
+export async function meet(key: string): Promise<{ props?: Props; scenes: Scene[]; locked: boolean }> {
+  const [props, scenes] = await Promise.all([json<Props>("props", key), json<Scene[]>("samples/scenes.json", key)]);
+  return {
+    ...(props.body ? { props: props.body } : {}),
+    scenes: scenes.body ?? [],
+    locked: props.status === 401 || props.status === 403,
+  };
 }
 
-export async function scenes(key: string): Promise<Scene[]> {
-  return (await json<Scene[]>("samples/scenes.json", key)) ?? [];
-}
-
-/** JSON from the server, or nothing if there is none; what is missing is not shown. */
-async function json<T>(path: string, key: string): Promise<T | undefined> {
+async function json<T>(path: string, key: string): Promise<{ status: number; body?: T }> {
   try {
     const response = await fetch(path, { headers: headers(key) });
-    return response.ok ? ((await response.json()) as T) : undefined;
+    return response.ok ? { status: response.status, body: (await response.json()) as T } : { status: response.status };
   } catch {
-    return undefined;
+    return { status: 0 };
   }
 }

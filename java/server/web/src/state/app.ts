@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from "@preact/signals";
-import { AnswerFailure, ask, type Health, health, props, scenes } from "../api/client.ts";
+import { AnswerFailure, ask, headers, type Health, health, meet } from "../api/client.ts";
 import { dataUrl, NoPicture, readPicture } from "../api/picture.ts";
 import { chatRequest, type Question, type Sampling, told } from "../api/request.ts";
 import type { Props, Scene } from "../api/wire.ts";
@@ -50,6 +50,8 @@ export function sampling(): Sampling {
 export const server = signal<Health | "connecting">("connecting");
 export const served = signal<Props | undefined>(undefined);
 export const shipped = signal<Scene[]>([]);
+/** The server wants a key, or another one. */
+export const locked = signal(false);
 
 const CALM_MS = 20_000;
 const EAGER_MS = 1_500;
@@ -66,10 +68,11 @@ export async function lookForServer(): Promise<void> {
 }
 
 async function meetServer(): Promise<void> {
-  const [what, pictures] = await Promise.all([props(key.value), scenes(key.value)]);
+  const found = await meet(key.value);
   batch(() => {
-    served.value = what;
-    shipped.value = pictures;
+    served.value = found.props;
+    shipped.value = found.scenes;
+    locked.value = found.locked;
   });
 }
 
@@ -176,7 +179,7 @@ export async function openPicture(file: Blob, name: string, scene?: string): Pro
 
 export async function openScene(scene: Scene): Promise<void> {
   try {
-    const response = await fetch(`samples/${scene.image}`, { headers: key.value ? { Authorization: `Bearer ${key.value}` } : {} });
+    const response = await fetch(`samples/${scene.image}`, { headers: headers(key.value) });
     if (!response.ok) throw new TypeError(String(response.status));
     await openPicture(await response.blob(), scene.image, scene.image);
   } catch (e) {
@@ -197,6 +200,14 @@ function begin(picture: Picture): void {
   say(`${picture.name}, ${picture.width} by ${picture.height} pixels`);
 }
 
+/** A new conversation about the same picture, with its regions. */
+export function startOver(): void {
+  const conversation = current.value;
+  if (!conversation) return;
+  begin(conversation.picture);
+  setRegions(conversation.regions);
+}
+
 export function remove(id: string): void {
   const conversation = conversations.value.find((c) => c.id === id);
   if (!conversation) return;
@@ -206,8 +217,12 @@ export function remove(id: string): void {
     if (currentId.value === id) open(undefined);
   });
   void forget(id);
-  const url = urls.get(conversation.picture.bytes);
-  if (url) URL.revokeObjectURL(url);
+  const { bytes } = conversation.picture;
+  const url = urls.get(bytes);
+  if (url && !conversations.value.some((c) => c.picture.bytes === bytes)) {
+    URL.revokeObjectURL(url);
+    urls.delete(bytes);
+  }
 }
 
 const urls = new WeakMap<Blob, string>();

@@ -27,7 +27,7 @@ export type Measures = {
   readonly encoded?: number;
 };
 
-export type Failure = { readonly kind: "offline" | "key" | "busy" | "refused" | "failed"; readonly message: string };
+export type Failure = { readonly kind: "offline" | "key" | "busy" | "full" | "refused" | "failed"; readonly message: string };
 
 export type Answer = {
   readonly text: string;

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { askAgain, key, panel, sampling, say, served, showAnswer } from "../state/app.ts";
+import { askAgain, key, panel, sampling, say, served, showAnswer, startOver } from "../state/app.ts";
 import { asCurl, asJava, told } from "../api/request.ts";
 import { type Answer, type Asked, type Conversation, isBusy, type Measures, shownAnswer } from "../state/conversation.ts";
 import { colourOf, described, namedIn, pieces, type Region } from "../state/shapes.ts";
@@ -111,6 +111,10 @@ export function State({ answer, onAgain }: { answer: Answer; onAgain: () => void
             }}
           >
             Enter a key
+          </button>
+        ) : kind === "full" ? (
+          <button type="button" class="quiet-button" onClick={startOver}>
+            Start over with this picture
           </button>
         ) : (
           <button type="button" class="quiet-button" onClick={onAgain}>

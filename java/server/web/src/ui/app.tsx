@@ -1,6 +1,6 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { current, loaded, open, openPicture, panel, said, say, served, server } from "../state/app.ts";
+import { current, loaded, locked, open, openPicture, panel, said, say, served, server } from "../state/app.ts";
 import { pictureIn } from "../api/picture.ts";
 import { Composer } from "./composer.tsx";
 import { History } from "./history.tsx";
@@ -59,10 +59,12 @@ export function App() {
   );
 }
 
+const STATES: Partial<Record<typeof server.value, string>> = { connecting: "Connecting", loading: "Loading", offline: "Offline" };
+
 function Header() {
   const state = server.value;
   const props = served.value;
-  const name = props ? props.model : state === "connecting" ? "Connecting" : state === "loading" ? "Loading the model" : "Offline";
+  const name = STATES[state] ?? props?.model ?? (locked.value ? "Locked" : "Ready");
   return (
     <header class="header">
       <IconButton icon="history" class="header-history" name="Conversations" onClick={() => (panel.value = "history")} />
@@ -82,7 +84,7 @@ function Header() {
         <span class="only-heard">Model: </span>
         <span class="served-dot" />
         <span class="served-name">{name}</span>
-        {props && <span class="served-backend">{props.backend}</span>}
+        {props && state === "ready" && <span class="served-backend">{props.backend}</span>}
         <span class="only-heard">. Settings of the server and of answers</span>
       </button>
       <span class="header-space" />
@@ -109,6 +111,16 @@ function Trouble() {
       <p class="trouble" role="alert">
         <span class="spinner" aria-hidden="true" />
         The server cannot be reached. Trying again; conversations are kept.
+      </p>
+    );
+  }
+  if (locked.value) {
+    return (
+      <p class="trouble trouble-loading" role="status">
+        This server wants an API key.
+        <button type="button" class="quiet-button" onClick={() => (panel.value = "settings")}>
+          Enter a key
+        </button>
       </p>
     );
   }

@@ -1,5 +1,5 @@
 import { conversations, current, open, remove, urlOf } from "../state/app.ts";
-import { busyTurn, titleOf } from "../state/conversation.ts";
+import { busyTurn, type Conversation, shownAnswer, titleOf } from "../state/conversation.ts";
 import { Icon } from "./icons.tsx";
 import { IconButton } from "./parts.tsx";
 
@@ -26,7 +26,7 @@ export function History() {
                 <img src={urlOf(conversation.picture)} alt="" width={40} height={32} />
                 <span class="history-words">
                   <span class="history-title">{titleOf(conversation)}</span>
-                  <span class="history-when">{conversation.turns.some(busyTurn) ? "answering" : when(conversation.changed)}</span>
+                  <span class="history-when">{conversation.turns.some(busyTurn) ? "answering" : subtitle(conversation)}</span>
                 </span>
               </button>
               <IconButton icon="trash" class="history-delete" name={`Delete ${titleOf(conversation)}`} onClick={() => remove(conversation.id)} />
@@ -36,6 +36,13 @@ export function History() {
       )}
     </nav>
   );
+}
+
+/** The latest answer and its time. */
+function subtitle(conversation: Conversation): string {
+  const turn = conversation.turns.at(-1);
+  const words = turn?.kind === "asked" ? shownAnswer(turn).text : turn ? `${turn.rows.length} regions` : "";
+  return [when(conversation.changed), words].filter(Boolean).join(" · ");
 }
 
 /** How long ago, in the words of the reader's language. */

@@ -380,9 +380,9 @@ export function Stage({ conversation }: { conversation: Conversation }) {
               style={{ left: `${x}px`, top: `${y}px`, width: `${picture.width * scale}px`, height: `${picture.height * scale}px` }}
             />
             <svg class="overlay" width={size.value.width} height={size.value.height} aria-hidden="true">
-              {lit.value && <Spotlight at={screen(lit.value.shape)} width={size.value.width} height={size.value.height} />}
+              {lit.value && <Spotlight at={screen(lit.value.shape)} frame={screen({ box: [0, 0, picture.width, picture.height] })} />}
               {shownSpots.map(({ spot, colour, letter }) => (
-                <Outline key={letter} at={screen(spot.shape)} class={`c${colour} outline-spot`} />
+                <Outline key={letter} at={apart(screen(spot.shape))} class={`c${colour} outline-spot`} />
               ))}
               {regions.map((region) => (
                 <Outline
@@ -480,6 +480,9 @@ export function Stage({ conversation }: { conversation: Conversation }) {
 
 export const letterOf = (index: number): string => String.fromCharCode(97 + (index % 26));
 
+/** A spot's outline is drawn a little outside, so that a region on the same thing does not hide it. */
+const apart = (at: readonly number[]): readonly number[] => (at.length === 4 ? at.map((v, i) => (i < 2 ? v - 5 : v + 5)) : at);
+
 const middle = (shape: Shape): Point =>
   isBox(shape) ? [(shape.box[0] + shape.box[2]) / 2, (shape.box[1] + shape.box[3]) / 2] : shape.point;
 
@@ -501,14 +504,15 @@ function Outline({ at, class: name }: { at: readonly number[]; class: string }) 
   );
 }
 
-/** Darkens all but one place. */
-function Spotlight({ at, width, height }: { at: readonly number[]; width: number; height: number }) {
+/** Darkens the picture but for one place. */
+function Spotlight({ at, frame }: { at: readonly number[]; frame: readonly number[] }) {
   const [x1 = 0, y1 = 0, x2, y2] = at;
+  const [left, top, right, bottom] = frame;
   const hole =
     x2 === undefined || y2 === undefined
       ? `M${x1 - 26} ${y1}a26 26 0 1 0 52 0a26 26 0 1 0 -52 0z`
       : `M${x1} ${y1}H${x2}V${y2}H${x1}z`;
-  return <path class="spotlight" fill-rule="evenodd" d={`M0 0H${width}V${height}H0z${hole}`} />;
+  return <path class="spotlight" fill-rule="evenodd" d={`M${left} ${top}H${right}V${bottom}H${left}z${hole}`} />;
 }
 
 /** A tag sits on the top left corner of a box, or beside a point, inside the stage. */
@@ -523,7 +527,7 @@ function tagAt(at: readonly number[], size: { width: number; height: number }): 
 function spotTagAt(at: readonly number[], size: { width: number; height: number }): { left: string; top: string } {
   const [x1 = 0, y1 = 0, x2, y2 = y1 + 9] = at;
   const left = x2 === undefined ? x1 + 9 : x1 - 2;
-  return { left: `${Math.min(Math.max(left, 0), size.width - 60)}px`, top: `${Math.min(y2 + 3, size.height - 26)}px` };
+  return { left: `${Math.min(Math.max(left, 0), size.width - 60)}px`, top: `${Math.min(y2 + 7, size.height - 26)}px` };
 }
 
 function Handles({ at, colour }: { at: readonly number[]; colour: number }) {

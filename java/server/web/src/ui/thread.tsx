@@ -95,8 +95,10 @@ function Crop({ picture, shape }: { picture: Picture; shape: Shape }) {
     ? shape.box
     : [shape.point[0] - round, shape.point[1] - round, shape.point[0] + round, shape.point[1] + round];
   const scale = Math.min(CROP.width / (x2 - x1), CROP.height / (y2 - y1));
-  const left = CROP.width / 2 - ((x1 + x2) / 2) * scale;
-  const top = CROP.height / 2 - ((y1 + y2) / 2) * scale;
+  // Never past the picture's edge, where there is nothing to see.
+  const held = (offset: number, room: number, length: number): number => Math.min(0, Math.max(offset, room - length));
+  const left = held(CROP.width / 2 - ((x1 + x2) / 2) * scale, CROP.width, picture.width * scale);
+  const top = held(CROP.height / 2 - ((y1 + y2) / 2) * scale, CROP.height, picture.height * scale);
   return (
     <span class="crop" aria-hidden="true">
       <img

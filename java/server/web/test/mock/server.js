@@ -44,6 +44,9 @@ export async function startMock(faults = {}) {
       return faults.loading ? error(response, 503, "Loading model", "unavailable_error") : json(response, 200, { status: "ok" });
     }
     if (pathname === "/props") {
+      if (faults.key && request.headers.authorization !== `Bearer ${faults.key}`) {
+        return error(response, 401, "This server wants an API key", "authentication_error");
+      }
       return json(response, 200, {
         model: "fovea-demo",
         backend: "cpu",
@@ -85,6 +88,11 @@ export async function startMock(faults = {}) {
       return error(response, 429, "The queue is full", "overloaded_error", { "Retry-After": "1" });
     }
     if (faults.refuse) return error(response, 400, faults.refuse, "invalid_request_error");
+    if (body.messages.length > (faults.mostMessages ?? Infinity)) {
+      return json(response, 400, {
+        error: { message: "messages: 1,100 tokens, the context holds 1,024", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" },
+      });
+    }
     const wrong = regionFault(body);
     if (wrong) return error(response, 400, wrong, "invalid_request_error");
     const { text, annotations } = answerTo(body);

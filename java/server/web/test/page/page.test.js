@@ -365,6 +365,21 @@ describe("what goes wrong", () => {
     assert.equal(await page.getByRole("alert").count(), 0);
   });
 
+  test("a conversation that got too long can be started over with its picture and regions", async () => {
+    await open({ mostMessages: 1 });
+    await openScene(page);
+    await drag(page, [360, 41], [464, 179]);
+    await ask(page, "What is this?");
+    await question(page).fill("And this?");
+    await question(page).press("Enter");
+    await page.getByText("1,100 tokens, the context holds 1,024", { exact: false }).first().waitFor();
+    await page.getByRole("button", { name: "Start over with this picture" }).click();
+    await page.locator(".turn").first().waitFor({ state: "detached" });
+    assert.equal(await regions().count(), 1);
+    assert.equal(await ask(page, "What is [1]?"), "A rabbit.");
+    assert.equal(await page.locator(".sidebar .history-item").count(), 2);
+  });
+
   test("an answer that breaks off says so", async () => {
     await open({ breakAfter: 2 });
     await openScene(page);
@@ -376,12 +391,14 @@ describe("what goes wrong", () => {
 
   test("a server that wants a key gets the one that is entered", async () => {
     await open({ key: "secret" });
+    await page.getByText("This server wants an API key").waitFor();
     await openScene(page);
     await question(page).fill("Describe it");
     await question(page).press("Enter");
-    await page.getByRole("button", { name: "Enter a key" }).click();
+    await page.locator(".answer").getByRole("button", { name: "Enter a key" }).click();
     await page.getByLabel("API key").fill("secret");
     await page.getByRole("button", { name: "Close" }).click();
+    await page.locator(".trouble").waitFor({ state: "detached" });
     assert.equal(await ask(page, "Describe it"), "I see rabbit, penguin, HELLO, watermelon.");
   });
 
