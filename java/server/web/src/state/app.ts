@@ -435,8 +435,8 @@ function announce(id: string, turnId: string): void {
   }
 }
 
-/** So many rows of a table are asked at once; the server takes them as one batch. */
-const AT_ONCE = 8;
+/** So many rows of a table are asked at once. Browsers open six connections to a server; one is left for all else. */
+const AT_ONCE = 5;
 
 export function askEach(text: string): void {
   const conversation = current.value;

@@ -446,7 +446,7 @@ export function Stage({ conversation }: { conversation: Conversation }) {
         {chosen ? (
           <div class="tool-group">
             <button type="button" class="quiet-button" onClick={() => mentionRegion(chosen.number)}>
-              Use <span class={`mention c${colourOf(chosen.number)}`}>{chosen.number}</span> in the question
+              Use <span class={`mention c${colourOf(chosen.number)}`}>{chosen.number}</span> <span class="tool-long">in the question</span>
             </button>
             <IconButton icon="trash" name={`Delete region ${chosen.number}`} onClick={() => deleteRegion(chosen.number)} />
           </div>
