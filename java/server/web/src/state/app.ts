@@ -97,11 +97,17 @@ export const selected = signal<number | undefined>(undefined);
 export const lit = signal<{ readonly shape: Shape; readonly number?: number; readonly spot?: string } | undefined>(undefined);
 export const draft = signal("");
 
-/** Said to people who hear the page, and shown for a moment to those who see it. */
-export const said = signal<{ readonly text: string; readonly shown: boolean; readonly at: number }>({ text: "", shown: false, at: 0 });
+/** Something to tell: always to people who hear the page, and where `shown` for a moment on the screen, perhaps with a button. */
+export type Saying = {
+  readonly text: string;
+  readonly shown: boolean;
+  readonly action?: { readonly name: string; readonly run: () => void };
+};
 
-export function say(text: string, shown = false): void {
-  said.value = { text, shown, at: Date.now() };
+export const said = signal<Saying>({ text: "", shown: false });
+
+export function say(text: string, shown = false, action?: Saying["action"]): void {
+  said.value = action ? { text, shown, action } : { text, shown };
 }
 
 export type Panel = "history" | "settings" | "help" | undefined;
@@ -208,21 +214,27 @@ export function startOver(): void {
   setRegions(conversation.regions);
 }
 
+/** Deletes a conversation; for as long as that is told, it can be taken back. */
 export function remove(id: string): void {
   const conversation = conversations.value.find((c) => c.id === id);
   if (!conversation) return;
   for (const turn of conversation.turns) stop(turn);
+  const wasOpen = currentId.value === id;
   batch(() => {
     conversations.value = conversations.value.filter((c) => c.id !== id);
-    if (currentId.value === id) open(undefined);
+    if (wasOpen) open(undefined);
   });
   void forget(id);
-  const { bytes } = conversation.picture;
-  const url = urls.get(bytes);
-  if (url && !conversations.value.some((c) => c.picture.bytes === bytes)) {
-    URL.revokeObjectURL(url);
-    urls.delete(bytes);
-  }
+  say("Conversation deleted", true, {
+    name: "Take back",
+    run: () => {
+      batch(() => {
+        conversations.value = [...conversations.value, settled(conversation)].sort((a, b) => b.changed - a.changed);
+        if (wasOpen) open(id);
+      });
+      save(id);
+    },
+  });
 }
 
 const urls = new WeakMap<Blob, string>();

@@ -1,4 +1,6 @@
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 import { askAgain, key, panel, sampling, say, served, showAnswer, startOver } from "../state/app.ts";
 import { asCurl, asJava, told } from "../api/request.ts";
 import { type Answer, type Asked, type Conversation, isBusy, type Measures, shownAnswer } from "../state/conversation.ts";
@@ -92,7 +94,10 @@ export function State({ answer, onAgain }: { answer: Answer; onAgain: () => void
           <i />
           <i />
         </span>
-        {answer.notice ?? "Looking at the picture"}
+        <span>
+          {answer.notice ?? "Looking at the picture"}
+          <Elapsed />
+        </span>
       </p>
     );
   }
@@ -127,6 +132,19 @@ export function State({ answer, onAgain }: { answer: Answer; onAgain: () => void
   if (answer.state === "stopped") return <p class="state">{answer.text ? "Stopped here" : "Stopped before the first word"}</p>;
   if (answer.state === "cut") return <p class="state">Ended by the limit of {answer.measures.tokens} tokens; settings can raise it</p>;
   return null;
+}
+
+/** Seconds since it came on the screen, once there are enough to wonder. */
+function Elapsed() {
+  const time = useSignal(0);
+  useEffect(() => {
+    const start = Date.now();
+    const timer = setInterval(() => {
+      time.value = Math.round((Date.now() - start) / 1000);
+    }, 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return time.value < 2 ? null : <span class="elapsed"> · {time.value} s</span>;
 }
 
 function AnswerFoot({ turn, answer, conversation }: { turn: Asked; answer: Answer; conversation: Conversation }) {

@@ -1,6 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { current, loaded, locked, open, openPicture, panel, said, say, served, server } from "../state/app.ts";
+import { titleOf } from "../state/conversation.ts";
 import { pictureIn } from "../api/picture.ts";
 import { Composer } from "./composer.tsx";
 import { History } from "./history.tsx";
@@ -12,10 +13,15 @@ import { Thread } from "./thread.tsx";
 import { Welcome } from "./welcome.tsx";
 
 const TOAST_MS = 3500;
+const LONG_TOAST_MS = 8000;
 
 export function App() {
   const conversation = current.value;
   const dropping = useDropsAndPastes();
+  const title = conversation ? `${titleOf(conversation)} – Fovea` : "Fovea";
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
   const close = (): void => {
     panel.value = undefined;
   };
@@ -131,22 +137,38 @@ function Trouble() {
 function Toast() {
   const shown = useSignal(false);
   useSignalEffect(() => {
-    shown.value = said.value.shown;
-    if (!said.value.shown) return;
-    const timer = setTimeout(() => {
-      shown.value = false;
-    }, TOAST_MS);
+    const { shown: show, action } = said.value;
+    shown.value = show;
+    if (!show) return;
+    const timer = setTimeout(
+      () => {
+        shown.value = false;
+      },
+      action ? LONG_TOAST_MS : TOAST_MS,
+    );
     return () => clearTimeout(timer);
   });
+  const { text, action } = said.value;
   return (
     <>
       <p class="only-heard" role="status">
-        {said.value.text}
+        {text}
       </p>
       {shown.value && (
-        <p class="toast" aria-hidden="true">
-          {said.value.text}
-        </p>
+        <div class="toast">
+          <span aria-hidden="true">{text}</span>
+          {action && (
+            <button
+              type="button"
+              onClick={() => {
+                shown.value = false;
+                action.run();
+              }}
+            >
+              {action.name}
+            </button>
+          )}
+        </div>
       )}
     </>
   );

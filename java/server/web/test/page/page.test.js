@@ -259,6 +259,10 @@ describe("conversations", () => {
     await page.locator(".sidebar .history-item").nth(1).hover();
     await page.getByRole("button", { name: "Delete What is this?" }).click();
     assert.equal(await page.locator(".sidebar .history-item").count(), 1);
+    await page.getByRole("button", { name: "Take back" }).click();
+    assert.equal(await answerAt(page, 0), "A rabbit.");
+    await page.locator(".sidebar .history-item").nth(1).hover();
+    await page.getByRole("button", { name: "Delete What is this?" }).click();
     await page.waitForTimeout(300);
     await page.reload();
     await page.locator(".sidebar .history-item").first().waitFor();
