@@ -113,7 +113,8 @@ export function say(text: string, shown = false, action?: Saying["action"]): voi
 export type Panel = "history" | "settings" | "help" | undefined;
 export const panel = signal<Panel>(undefined);
 
-const newId = (): string => crypto.randomUUID();
+/** Not randomUUID, which pages that came over plain HTTP from another machine do not have. */
+const newId = (): string => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 
 const saving = new Map<string, ReturnType<typeof setTimeout>>();
 

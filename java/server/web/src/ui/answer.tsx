@@ -211,10 +211,24 @@ const java = (turn: Asked, conversation: Conversation): string => asJava(convers
 
 export async function copy(text: string, done: string): Promise<void> {
   try {
-    await navigator.clipboard.writeText(text);
+    if (isSecureContext) await navigator.clipboard.writeText(text);
+    else copyOldWay(text);
     say(done, true);
   } catch {
     say("The browser does not let the page copy", true);
   }
 }
 
+/** Over plain HTTP from another machine there is no clipboard but that of a selected field. */
+function copyOldWay(text: string): void {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "only-heard";
+  document.body.append(field);
+  const focused = document.activeElement as HTMLElement | null;
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  focused?.focus();
+  if (!copied) throw new Error("not copied");
+}

@@ -298,6 +298,42 @@ describe("conversations", () => {
   });
 });
 
+describe("pictures and places that are unusual", () => {
+  test("a JPEG that its EXIF part turns is sent as it is seen", async () => {
+    await open();
+    await page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(300, 200);
+      canvas.getContext("2d").fillRect(0, 0, 300, 200);
+      const jpeg = new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg" })).arrayBuffer());
+      // TIFF, little endian, one entry: orientation (0x0112), SHORT, 1, value 6 (a quarter turn)
+      const tiff = [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
+      const exif = [0xff, 0xe1, 0, 2 + 6 + tiff.length, 0x45, 0x78, 0x69, 0x66, 0, 0, ...tiff];
+      const turned = new Blob([jpeg.slice(0, 2), new Uint8Array(exif), jpeg.slice(2)], { type: "image/jpeg" });
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([turned], "turned.jpg", { type: "image/jpeg" }));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    });
+    await page.getByRole("group", { name: /^turned\.jpg, 200 by 300 pixels/ }).waitFor();
+    await ask(page, "What is it?");
+    const sent = Buffer.from(last().messages[0].content[0].image_url.url.split(",")[1], "base64");
+    assert.ok(!sent.includes("Exif"));
+  });
+
+  test("over plain HTTP from another machine the page asks and copies too", async () => {
+    mock = await startMock();
+    ({ page, context, faults } = await visit(browser, mock.url.replace("127.0.0.1", "another.test")));
+    assert.equal(await page.evaluate(() => isSecureContext), false);
+    await openScene(page);
+    await drag(page, [360, 41], [464, 179]);
+    assert.equal(await ask(page, "What is this?"), "A rabbit.");
+    await page.getByRole("button", { name: "Copy the answer" }).click();
+    await page.locator(".toast", { hasText: "Answer copied" }).waitFor();
+    await question(page).focus();
+    await page.keyboard.press("Control+v");
+    assert.equal(await question(page).inputValue(), "A rabbit.");
+  });
+});
+
 describe("what goes wrong", () => {
   test("stop ends the answer, keeps its beginning, and the server hears of it", async () => {
     await open({ msPerPiece: 20 });
