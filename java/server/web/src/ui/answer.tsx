@@ -31,7 +31,7 @@ export function Words({ question, regions }: { question: string; regions: readon
   );
 }
 
-export function AskedTurn({ turn, conversation, last }: { turn: Asked; conversation: Conversation; last: boolean }) {
+export function AskedTurn({ turn, conversation }: { turn: Asked; conversation: Conversation }) {
   const answer = shownAnswer(turn);
   const tone = turn.regions.length > 0 ? `c${colourOf(turn.regions[0]?.number ?? 1)}` : "c-whole";
   return (
@@ -46,7 +46,7 @@ export function AskedTurn({ turn, conversation, last }: { turn: Asked; conversat
             <span class={region ? `c${colourOf(region.number)}` : "c-whole"} />
           ))}
         </span>
-        <AnswerText answer={answer} colour={(i) => (last ? spotColour(conversation, i) : colourOf(i + 1))} />
+        <AnswerText answer={answer} colour={spotColour} />
         <State answer={answer} onAgain={() => askAgain(turn.id)} />
         {!isBusy(answer) && <AnswerFoot turn={turn} answer={answer} conversation={conversation} />}
       </div>

@@ -21,6 +21,7 @@ import {
 import { type Conversation, shownAnswer, type Spot } from "../state/conversation.ts";
 import {
   boxBetween,
+  COLOURS,
   colourOf,
   described,
   type Handle,
@@ -33,6 +34,7 @@ import {
   type Region,
   regionAt,
   resized,
+  sameShape,
   type Shape,
 } from "../state/shapes.ts";
 import { fitted, panned, toPicture, type View, zoomed } from "../state/view.ts";
@@ -49,6 +51,7 @@ type Gesture =
 const STILL_PX = 4;
 const REACH_PX = 16;
 const KEY_STEP = 0.01;
+const LONGEST_LABEL = 28;
 
 /** The latest answer's spots, shown on the picture without being pointed at. */
 function latestSpots(conversation: Conversation): readonly Spot[] {
@@ -56,9 +59,21 @@ function latestSpots(conversation: Conversation): readonly Spot[] {
   return turn?.kind === "asked" ? shownAnswer(turn).spots : [];
 }
 
-/** Spots go on with the colours after those of the regions. */
-export const spotColour = (conversation: Conversation, index: number): number =>
-  colourOf(conversation.regions.length + index + 1);
+/** What the latest turn says of regions that are still where they were, where it is short enough to stand beside them. */
+function latestWords(conversation: Conversation): Map<number, string> {
+  const turn = conversation.turns.at(-1);
+  const said = turn?.kind === "table" ? turn.rows : turn?.regions.length === 1 ? [{ region: turn.regions[0], answer: shownAnswer(turn) }] : [];
+  const words = new Map<number, string>();
+  for (const { region, answer } of said) {
+    const now = conversation.regions.find((r) => r.number === region?.number);
+    const text = answer.text.trim().replace(/\.$/, "");
+    if (region && now && sameShape(now.shape, region.shape) && text.length > 0 && text.length <= LONGEST_LABEL) words.set(region.number, text);
+  }
+  return words;
+}
+
+/** Spots take the colours from the other end than regions do. */
+export const spotColour = (index: number): number => COLOURS - (index % COLOURS);
 
 export function Stage({ conversation }: { conversation: Conversation }) {
   const { picture, regions } = conversation;
@@ -344,7 +359,8 @@ export function Stage({ conversation }: { conversation: Conversation }) {
       : [(shape.point[0] + 0.5) * scale + x, (shape.point[1] + 0.5) * scale + y];
   const chosen = regions.find((r) => r.number === selected.value);
   const spots = latestSpots(conversation);
-  const shownSpots = spots.map((spot, i) => ({ spot, colour: spotColour(conversation, i), letter: letterOf(i) }));
+  const shownSpots = spots.map((spot, i) => ({ spot, colour: spotColour(i), letter: letterOf(i) }));
+  const labels = latestWords(conversation);
   const drawnNumber = nextNumber(regions);
   const scene = shipped.value.find((s) => s.image === picture.scene);
   const loose = lit.value && lit.value.number === undefined ? lit.value : undefined;
@@ -399,6 +415,16 @@ export function Stage({ conversation }: { conversation: Conversation }) {
                 {spot.label || letter}
               </span>
             ))}
+            {regions.map((region) => {
+              const words = labels.get(region.number);
+              if (!words || (lit.value && lit.value.number !== region.number)) return null;
+              const { left, top } = tagAt(screen(region.shape), size.value);
+              return (
+                <span key={`words ${region.number}`} class={`tag-words c${colourOf(region.number)}`} style={{ left, top }} aria-hidden="true">
+                  {words}
+                </span>
+              );
+            })}
             {regions.map((region) => (
               <button
                 key={region.number}

@@ -44,9 +44,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         <Suggestions conversation={conversation} />
       ) : (
         <ol class="turns">
-          {turns.map((turn, i) =>
+          {turns.map((turn) =>
             turn.kind === "asked" ? (
-              <AskedTurn key={turn.id} turn={turn} conversation={conversation} last={i === turns.length - 1} />
+              <AskedTurn key={turn.id} turn={turn} conversation={conversation} />
             ) : (
               <TableTurn key={turn.id} turn={turn} picture={conversation.picture} />
             ),
