@@ -392,6 +392,7 @@ async function answer(
         : { kind: "failed" as const, message: e instanceof Error ? e.message : "The page failed" };
     set((a) => ({ ...noticed(undefined)(a), state: "failed", failure }));
     if (failure.kind === "offline") void lookForServer();
+    if (failure.kind === "refused") void meetServer(); // it may serve another model by now
     say(`No answer. ${failure.message}`);
   }
 }

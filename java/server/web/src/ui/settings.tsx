@@ -108,11 +108,19 @@ export function SettingsForm() {
   );
 }
 
-const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
+type Ways = readonly (readonly [keys: readonly string[], what: string])[];
+
+const WITH_FINGERS: Ways = [
+  [["Drag"], "draw a box; from inside the selected one, move it"],
+  [["Tap"], "put a point; on a region, select it"],
+  [["Two fingers"], "zoom and move the picture"],
+];
+
+const WITH_MOUSE_AND_KEYS: Ways = [
   [["Drag"], "draw a box; from inside the selected one, move it"],
   [["Click"], "put a point; on a region, select it"],
   [["Shift", "drag"], "draw on top of other regions"],
-  [["Wheel"], "zoom; on a touch screen two fingers zoom and move"],
+  [["Wheel"], "zoom"],
   [["Space", "drag"], "move the picture"],
   [["B"], "add a box; P adds a point (picture focused)"],
   [["Arrows"], "move a focused region; Shift resizes, Alt is one pixel"],
@@ -123,26 +131,33 @@ const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [["↑"], "in an empty question: the last one again"],
 ];
 
+function WaysList({ ways, class: name }: { ways: Ways; class: string }) {
+  return (
+    <dl class={`keys ${name}`}>
+      {ways.map(([keys, what]) => (
+        <>
+          <dt>
+            {keys.map((k) => (
+              <kbd key={k}>{k}</kbd>
+            ))}
+          </dt>
+          <dd>{what}</dd>
+        </>
+      ))}
+    </dl>
+  );
+}
+
 export function HelpText() {
   return (
     <div class="help">
       <p>
-        Regions have numbers. Write <code>[1]</code> in a question, or click a number above it, to say which one you mean: “What is{" "}
+        Regions have numbers. Write <code>[1]</code> in a question, or choose a number above it, to say which one you mean: “What is{" "}
         <span class="mention c1">1</span> doing with <span class="mention c2">2</span>?” Without a number the question is about the selected region,
         and with none selected about the whole picture.
       </p>
-      <dl class="keys">
-        {KEYS.map(([keys, what]) => (
-          <>
-            <dt>
-              {keys.map((k) => (
-                <kbd key={k}>{k}</kbd>
-              ))}
-            </dt>
-            <dd>{what}</dd>
-          </>
-        ))}
-      </dl>
+      <WaysList ways={WITH_FINGERS} class="with-touch" />
+      <WaysList ways={WITH_MOUSE_AND_KEYS} class="with-mouse" />
     </div>
   );
 }

@@ -32,6 +32,7 @@ for (const [size, options] of Object.entries(SIZES)) {
       const { page, context, faults } = await visit(browser, mock.url, { ...options, colorScheme, reducedMotion: "reduce" });
       const see = (state) => scan(page, `${state}-${size}-${colorScheme}`);
       await page.locator(".scene").first().waitFor();
+      await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.getBoundingClientRect().top > innerHeight));
       await see("start");
       await openScene(page);
       await see("open");
