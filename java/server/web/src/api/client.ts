@@ -13,13 +13,13 @@ export class AnswerFailure extends Error {
 }
 
 /** What a running answer tells whoever shows it. */
-export type Listener = {
+type Listener = {
   words(more: string): void;
   spots(spots: Spot[]): void;
   notice(text: string | undefined): void;
 };
 
-export type End = { readonly measures: Measures; readonly cut: boolean };
+type End = { readonly measures: Measures; readonly cut: boolean };
 
 const UNREACHABLE = "The server does not answer. Is it still running?";
 

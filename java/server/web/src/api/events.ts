@@ -1,5 +1,5 @@
 /** One thing of a text/event-stream: the data of an event, or a comment line. */
-export type StreamEvent = { readonly data: string } | { readonly comment: string };
+type StreamEvent = { readonly data: string } | { readonly comment: string };
 
 /**
  * Cuts a byte stream into events, however the bytes are split; WHATWG HTML, section 9.2.6. Fields other than data are not used by this server

@@ -1,14 +1,14 @@
 /** The parts of the server's JSON that the page reads and writes. Names are those of OpenAI's API; regions and annotations are Fovea's. */
 export type WireRegion = { id: string; box: readonly number[] } | { id: string; point: readonly number[] };
 
-export type ImagePart = {
+type ImagePart = {
   type: "image_url";
   image_url: { url: string };
   regions?: WireRegion[];
   region_units?: "pixel";
 };
 
-export type TextPart = { type: "text"; text: string };
+type TextPart = { type: "text"; text: string };
 
 export type Message = { role: "user"; content: (ImagePart | TextPart)[] } | { role: "assistant"; content: string };
 
@@ -32,9 +32,9 @@ export type Annotation = {
   end_index?: number;
 };
 
-export type Usage = { prompt_tokens?: number; completion_tokens?: number };
+type Usage = { prompt_tokens?: number; completion_tokens?: number };
 
-export type Timings = {
+type Timings = {
   prompt_ms?: number;
   predicted_n?: number;
   predicted_per_second?: number;
@@ -63,7 +63,6 @@ export type Props = {
   context: number;
   preset: string;
   version: string;
-  samples?: string[];
 };
 
 export type Scene = { image: string; objects: { name: string; box: [number, number, number, number] }[] };

@@ -1,8 +1,8 @@
 import { batch, computed, effect, signal } from "@preact/signals";
-import { AnswerFailure, ask, headers, type Health, health, meet } from "../api/client.ts";
+import { AnswerFailure, ask, headers } from "../api/client.ts";
 import { dataUrl, NoPicture, readPicture } from "../api/picture.ts";
-import { chatRequest, type Question, type Sampling, told } from "../api/request.ts";
-import type { Props, Scene } from "../api/wire.ts";
+import { chatRequest, type Question, told } from "../api/request.ts";
+import type { Scene } from "../api/wire.ts";
 import {
   type Answer,
   type Asked,
@@ -15,72 +15,14 @@ import {
   WAITING,
 } from "./conversation.ts";
 import { namedIn, nextNumber, type Region, type Shape } from "./shapes.ts";
+import { lookForServer, meetServer, served } from "./server.ts";
+import { key, sampling, settings } from "./settings.ts";
 import { forget, keep, loadAll, remember, remembered } from "./store.ts";
 
 /**
- * The page's state, and everything a person can do to it. Components read the signals and call the functions; only this file changes them.
- * Conversations are immutable values, replaced whole.
+ * The conversations, and everything a person can do with them. Components read the signals and call the functions; only this file changes
+ * them. Conversations are immutable values, replaced whole.
  */
-
-// ---- Settings
-
-export type Theme = "system" | "light" | "dark";
-export type Settings = { temperature: number; maxTokens: number; seed: string; theme: Theme };
-
-export const DEFAULTS: Settings = { temperature: 0, maxTokens: 256, seed: "", theme: "system" };
-
-export const settings = signal<Settings>(remembered("settings", DEFAULTS));
-
-/** Kept for this tab only. */
-export const key = signal<string>(sessionStorage.getItem("fovea.key") ?? "");
-
-export function change(some: Partial<Settings>): void {
-  settings.value = { ...settings.value, ...some };
-}
-
-/** The settings as a request has them. */
-export function sampling(): Sampling {
-  const { temperature, maxTokens, seed } = settings.value;
-  const number = Number.parseInt(seed, 10);
-  return { temperature, maxTokens, ...(Number.isFinite(number) ? { seed: number } : {}) };
-}
-
-// ---- The server
-
-export const server = signal<Health | "connecting">("connecting");
-export const served = signal<Props | undefined>(undefined);
-export const shipped = signal<Scene[]>([]);
-/** The server wants a key, or another one. */
-export const locked = signal(false);
-
-const CALM_MS = 20_000;
-const EAGER_MS = 1_500;
-let watch: ReturnType<typeof setTimeout> | undefined;
-
-/** Looks whether the server is there, and from then on again and again; often while it is not. */
-export async function lookForServer(): Promise<void> {
-  clearTimeout(watch);
-  const found = await health();
-  const came = found === "ready" && server.value !== "ready";
-  server.value = found;
-  if (came) await meetServer();
-  watch = setTimeout(() => void lookForServer(), found === "ready" ? CALM_MS : EAGER_MS);
-}
-
-async function meetServer(): Promise<void> {
-  const found = await meet(key.value);
-  batch(() => {
-    served.value = found.props;
-    shipped.value = found.scenes;
-    locked.value = found.locked;
-  });
-}
-
-export function useKey(value: string): void {
-  key.value = value.trim();
-  sessionStorage.setItem("fovea.key", key.value);
-  if (server.value === "ready") void meetServer();
-}
 
 // ---- Conversations
 
@@ -98,7 +40,7 @@ export const lit = signal<{ readonly shape: Shape; readonly number?: number; rea
 export const draft = signal("");
 
 /** Something to tell: always to people who hear the page, and where `shown` for a moment on the screen, perhaps with a button. */
-export type Saying = {
+type Saying = {
   readonly text: string;
   readonly shown: boolean;
   readonly action?: { readonly name: string; readonly run: () => void };
@@ -110,7 +52,7 @@ export function say(text: string, shown = false, action?: Saying["action"]): voi
   said.value = action ? { text, shown, action } : { text, shown };
 }
 
-export type Panel = "history" | "settings" | "help" | undefined;
+type Panel = "history" | "settings" | "help" | undefined;
 export const panel = signal<Panel>(undefined);
 
 /** Not randomUUID, which pages that came over plain HTTP from another machine do not have. */

@@ -16,7 +16,7 @@ export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"] as const;
 export type Handle = (typeof HANDLES)[number];
 
 /** Boxes are at least this many pixels wide and high. */
-export const SMALLEST = 4;
+const SMALLEST = 4;
 
 /** Regions have this many colours, then they start again. */
 export const COLOURS = 7;

@@ -5,7 +5,7 @@ const NAME = "fovea";
 const TABLE = "conversations";
 
 /** Older conversations beyond this many are forgotten. */
-export const KEPT = 60;
+const KEPT = 60;
 
 let opened: Promise<IDBDatabase> | undefined;
 

@@ -1,16 +1,18 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import { askAgain, key, panel, sampling, say, served, showAnswer, startOver } from "../state/app.ts";
+import { askAgain, panel, say, showAnswer, startOver } from "../state/app.ts";
+import { served } from "../state/server.ts";
+import { key, sampling } from "../state/settings.ts";
 import { asCurl, asJava, told } from "../api/request.ts";
 import { type Answer, type Asked, type Conversation, isBusy, type Measures, shownAnswer } from "../state/conversation.ts";
 import { colourOf, described, namedIn, pieces, type Region } from "../state/shapes.ts";
 import { Icon } from "./icons.tsx";
 import { IconButton, lights, Mention } from "./parts.tsx";
-import { letterOf, spotColour } from "./stage.tsx";
+import { letterOf, spotColour } from "./marks.tsx";
 
 /** A question with its region numbers in their colours; those that it does not name stand behind it. */
-export function Words({ question, regions }: { question: string; regions: readonly Region[] }) {
+function Words({ question, regions }: { question: string; regions: readonly Region[] }) {
   const find = (number: number): Region | undefined => regions.find((r) => r.number === number);
   const named = new Set(namedIn(question));
   return (
@@ -174,7 +176,7 @@ function AnswerFoot({ turn, answer, conversation }: { turn: Asked; answer: Answe
 }
 
 /** What the answer took, in the units people think in. */
-export function Figures({ measures }: { measures: Measures }) {
+function Figures({ measures }: { measures: Measures }) {
   const { firstToken, perSecond, tokens, queued } = measures;
   const parts = [
     firstToken === undefined ? undefined : `first token ${seconds(firstToken)}`,

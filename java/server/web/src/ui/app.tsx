@@ -1,6 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { current, loaded, locked, open, openPicture, panel, said, say, served, server } from "../state/app.ts";
+import { current, loaded, open, openPicture, panel, said, say } from "../state/app.ts";
+import { locked, served, server } from "../state/server.ts";
 import { titleOf } from "../state/conversation.ts";
 import { pictureIn } from "../api/picture.ts";
 import { Composer } from "./composer.tsx";

@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { askEach, askQuestion, busy, current, draft, regionsOf, say, selected, server, stopAll } from "../state/app.ts";
+import { askEach, askQuestion, busy, current, draft, regionsOf, say, selected, stopAll } from "../state/app.ts";
+import { server } from "../state/server.ts";
 import type { Conversation } from "../state/conversation.ts";
 import { colourOf, described, namedIn, pieces } from "../state/shapes.ts";
 import { Icon } from "./icons.tsx";

@@ -1,4 +1,5 @@
-import { change, DEFAULTS, key, type Theme, served, server, settings, useKey } from "../state/app.ts";
+import { served, server, useKey } from "../state/server.ts";
+import { change, DEFAULTS, key, type Theme, settings } from "../state/settings.ts";
 
 const THEMES: readonly { readonly theme: Theme; readonly name: string }[] = [
   { theme: "system", name: "System" },

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
-import { askQuestion, askRest, deleteTurn, selected, shipped, urlOf } from "../state/app.ts";
+import { askQuestion, askRest, deleteTurn, selected, urlOf } from "../state/app.ts";
+import { shipped } from "../state/server.ts";
 import { type Conversation, isBusy, type Picture, type Table } from "../state/conversation.ts";
 import { colourOf, described, isBox, type Shape } from "../state/shapes.ts";
 import { AnswerText, AskedTurn, copy, seconds, State } from "./answer.tsx";

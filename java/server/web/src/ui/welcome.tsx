@@ -1,5 +1,6 @@
 import { useRef } from "preact/hooks";
-import { openPicture, openScene, shipped } from "../state/app.ts";
+import { openPicture, openScene } from "../state/app.ts";
+import { shipped } from "../state/server.ts";
 import { Icon } from "./icons.tsx";
 
 /** Nothing is open: a place for a picture, and the scenes that come with Fovea. */
@@ -36,7 +37,7 @@ export function Welcome() {
   );
 }
 
-export function ChoosePicture({ class: name }: { class: string }) {
+function ChoosePicture({ class: name }: { class: string }) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
