@@ -85,7 +85,7 @@ export async function startMock(faults = {}) {
     if (faults.loading) return error(response, 503, "Loading model", "unavailable_error", { "Retry-After": "1" });
     if (faults.full > 0) {
       faults.full--;
-      return error(response, 429, "The queue is full", "overloaded_error", { "Retry-After": "1" });
+      return error(response, 429, "The queue is full", "overloaded_error", { "Retry-After": "2" });
     }
     if (faults.refuse) return error(response, 400, faults.refuse, "invalid_request_error");
     if (body.messages.length > (faults.mostMessages ?? Infinity)) {
