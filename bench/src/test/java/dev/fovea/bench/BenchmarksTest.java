@@ -63,6 +63,20 @@ class BenchmarksTest {
         names.toString());
   }
 
+  /** JMH's command line takes commas for ends of values, and a name that two cases share would time one of them twice. */
+  @Test
+  void everyCaseCanBeNamedOnTheCommandLine() throws Exception {
+    List<String> cases = OpBench.real().stream().map(OpBench::name).toList();
+    assertEquals(cases.size(), Set.copyOf(cases).size());
+    assertTrue(cases.stream().anyMatch(name -> name.contains(";")), "no case has a comma");
+    for (String name : cases) {
+      assertEquals(
+          List.of(name),
+          List.copyOf(
+              new CommandLineOptions("-p", "test=" + name).getParameter("test").get()));
+    }
+  }
+
   @Test
   void aWrongKernelIsNotTimed() throws Exception {
     ChainedOptionsBuilder options = shortly("OpBench", "cpu").param("test", "linear/nothing");
