@@ -1,0 +1,33 @@
+package dev.fovea.server;
+
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpConnection;
+import java.time.Duration;
+
+/** Ends a connection unless it is stopped in time. While an answer is being written it is stopped: that may take as long as it takes. */
+final class Patience {
+  private static final long NONE = -1;
+
+  private final Vertx vertx;
+  private final HttpConnection connection;
+  private final long milliseconds;
+  private long timer = NONE; // guarded by this
+
+  Patience(Vertx vertx, HttpConnection connection, Duration time) {
+    this.vertx = vertx;
+    this.connection = connection;
+    this.milliseconds = time.toMillis();
+  }
+
+  synchronized void start() {
+    stop();
+    timer = vertx.setTimer(milliseconds, t -> connection.close());
+  }
+
+  synchronized void stop() {
+    if (timer != NONE) {
+      vertx.cancelTimer(timer);
+      timer = NONE;
+    }
+  }
+}
