@@ -31,13 +31,19 @@ final class Call {
   private final HttpServerRequest request;
   private final byte[] body;
   private final Cancellation cancellation = new Cancellation();
+  private volatile boolean gone;
 
   Call(Vertx vertx, HttpServerRequest request, byte[] body) {
     this.vertx = vertx;
     this.request = request;
     this.body = body;
-    request.response().closeHandler(v -> cancellation.cancel());
-    request.response().exceptionHandler(e -> cancellation.cancel());
+    request.response().closeHandler(v -> gone());
+    request.response().exceptionHandler(e -> gone());
+  }
+
+  private void gone() {
+    gone = true;
+    cancellation.cancel();
   }
 
   static ObjectNode object() {
@@ -91,7 +97,7 @@ final class Call {
 
   /** Tells what is wrong; where the answer has begun, as an event of it. */
   void fail(ApiException e) {
-    if (request.response().ended() || cancellation.isCancelled()) {
+    if (request.response().ended() || gone) {
       return;
     }
     if (begun()) {
@@ -126,7 +132,7 @@ final class Call {
     try {
       await(written, MOST_WAIT_S);
     } catch (GoneException e) {
-      cancellation.cancel();
+      gone();
     }
   }
 

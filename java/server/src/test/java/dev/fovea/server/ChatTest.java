@@ -248,6 +248,17 @@ class ChatTest {
   }
 
   @Test
+  void aConversationBeyondTheContextIsRefused() {
+    for (boolean stream : new boolean[] {false, true}) {
+      ObjectNode asked = question("why ".repeat(4000)).put("stream", stream);
+      HttpResponse<String> response = client.chat(asked);
+      assertEquals(400, response.statusCode(), response.body());
+      assertEquals("context_length_exceeded", json(response).at("/error/code").asString());
+      assertTrue(json(response).at("/error/message").asString().contains("1024"));
+    }
+  }
+
+  @Test
   void wholePromptsAreCompleted() {
     ObjectNode body = JsonMapper.shared().createObjectNode().put("max_tokens", 8);
     body.putArray("prompt").add("USER: Hello ASSISTANT:").add("USER: What ASSISTANT:");
