@@ -91,7 +91,9 @@ final class Call {
 
   /** Tells what is wrong; where the answer has begun, as an event of it. */
   void fail(ApiException e) {
-    if (request.response().ended() || cancellation.isCancelled()) {
+    // Not asked of the cancellation: one failure among several answers cancels the others, too, and
+    // the client is still there to be told.
+    if (request.response().ended() || request.response().closed()) {
       return;
     }
     if (begun()) {

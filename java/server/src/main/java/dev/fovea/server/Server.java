@@ -107,6 +107,10 @@ public final class Server implements AutoCloseable {
         .createHttpServer(new HttpServerOptions()
             .setHost(options.host())
             .setPort(options.port())
+            // Waiting for an upgrade, Vert.x shows no connection before its first head: Patience
+            // would
+            // not see those on which a head drips in.
+            .setHttp2ClearTextEnabled(false)
             .setMaxHeaderSize(MOST_HEAD)
             .setMaxInitialLineLength(MOST_LINE)
             .setHandle100ContinueAutomatically(true))
