@@ -208,6 +208,16 @@ public final class Server implements AutoCloseable {
         }
       }
     });
+    if (patience != null) {
+      patience.orElse(() -> {
+        if (!body.over) {
+          body.over = true;
+          body.bytes = Buffer.buffer();
+          long seconds = options.patience().toSeconds();
+          begin(request, ApiException.slow("the body did not arrive within " + seconds + " s"));
+        }
+      });
+    }
     request.endHandler(v -> {
       if (patience != null) {
         patience.stop();

@@ -422,6 +422,14 @@ class AbuseTest {
     assertTrue(System.nanoTime() - start < 4_000_000_000L, "waited longer than its patience");
   }
 
+  @Test
+  void aBodyThatStopsIsToldThatItIsLate() throws IOException {
+    String response =
+        raw("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{");
+    assertTrue(response.startsWith("HTTP/1.1 408 "), response);
+    assertTrue(response.contains("request_timeout"), response);
+  }
+
   /** A byte every 100 ms, until the server has enough of it. */
   private static void drip(Socket socket, String text) throws Exception {
     OutputStream out = socket.getOutputStream();
