@@ -179,8 +179,10 @@ class LoadTest {
     return least;
   }
 
-  private static long at(List<Double> values, double share) {
+  private static double at(List<Double> values, double share) {
     List<Double> sorted = values.stream().sorted().toList();
-    return sorted.isEmpty() ? 0 : Math.round(sorted.get((int) ((sorted.size() - 1) * share)));
+    return sorted.isEmpty()
+        ? 0
+        : Math.round(10 * sorted.get((int) ((sorted.size() - 1) * share))) / 10.0;
   }
 }
