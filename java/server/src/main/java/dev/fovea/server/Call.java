@@ -97,6 +97,8 @@ final class Call {
 
   /** Tells what is wrong; where the answer has begun, as an event of it. */
   void fail(ApiException e) {
+    // Not asked of the cancellation: one failure among several answers cancels the others, too, and
+    // the client is still there to be told.
     if (request.response().ended() || gone) {
       return;
     }

@@ -12,16 +12,29 @@ final class Patience {
   private final HttpConnection connection;
   private final long milliseconds;
   private long timer = NONE; // guarded by this
+  private Runnable late; // guarded by this
 
   Patience(Vertx vertx, HttpConnection connection, Duration time) {
     this.vertx = vertx;
     this.connection = connection;
     this.milliseconds = time.toMillis();
+    this.late = connection::close;
   }
 
   synchronized void start() {
     stop();
-    timer = vertx.setTimer(milliseconds, t -> connection.close());
+    late = connection::close;
+    timer = vertx.setTimer(milliseconds, t -> expired().run());
+  }
+
+  /** What to do in place of closing the connection, once a request's head is there and somebody can be told. */
+  synchronized void orElse(Runnable then) {
+    late = then;
+  }
+
+  private synchronized Runnable expired() {
+    timer = NONE;
+    return late;
   }
 
   synchronized void stop() {

@@ -97,6 +97,7 @@ final class RemotePictures {
   }
 
   private static Future<Fetched> received(HttpClientResponse response, URI asked) {
+    response.exceptionHandler(e -> {}); // what is reset below is no error of the server's
     int status = response.statusCode();
     String location = response.getHeader("Location");
     if (status >= 300 && status < 400 && location != null) {

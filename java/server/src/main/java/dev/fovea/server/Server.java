@@ -107,6 +107,10 @@ public final class Server implements AutoCloseable {
         .createHttpServer(new HttpServerOptions()
             .setHost(options.host())
             .setPort(options.port())
+            // Waiting for an upgrade, Vert.x shows no connection before its first head: Patience
+            // would
+            // not see those on which a head drips in.
+            .setHttp2ClearTextEnabled(false)
             .setMaxHeaderSize(MOST_HEAD)
             .setMaxInitialLineLength(MOST_LINE)
             .setHandle100ContinueAutomatically(true))
@@ -204,6 +208,16 @@ public final class Server implements AutoCloseable {
         }
       }
     });
+    if (patience != null) {
+      patience.orElse(() -> {
+        if (!body.over) {
+          body.over = true;
+          body.bytes = Buffer.buffer();
+          long seconds = options.patience().toSeconds();
+          begin(request, ApiException.slow("the body did not arrive within " + seconds + " s"));
+        }
+      });
+    }
     request.endHandler(v -> {
       if (patience != null) {
         patience.stop();
