@@ -168,6 +168,13 @@ public final class Server implements AutoCloseable {
     return "http://" + host + ":" + port() + "/";
   }
 
+  /** Method and path of what is served besides health, version, this document and the page. */
+  List<String> served() {
+    return routes.entrySet().stream()
+        .map(e -> e.getValue().method() + " " + e.getKey())
+        .toList();
+  }
+
   /** What is served; null while it is opened. */
   @Nullable
   Fovea fovea() {
