@@ -54,6 +54,9 @@ final class OpenClBuffer implements Buffer {
   public void copy(long from, long to, long bytes) {
     check(from, bytes);
     check(to, bytes);
+    if (bytes == 0) {
+      return;
+    }
     Cl.copy(device.queue(), handle(), handle(), from, to, bytes);
   }
 

@@ -11,6 +11,7 @@ import dev.fovea.op.Op;
 import dev.fovea.program.Node;
 import dev.fovea.program.Plan;
 import dev.fovea.tensor.TensorType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -173,6 +174,12 @@ final class OpenClDevice implements Device {
 
   /** Copies to the device, in pieces; returns when all is there. */
   void send(long buffer, long offset, MemorySegment from) {
+    if (!from.isNative()) {
+      try (Arena arena = Arena.ofConfined()) {
+        send(buffer, offset, arena.allocate(from.byteSize(), 64).copyFrom(from));
+      }
+      return;
+    }
     for (long at = 0; at < from.byteSize(); at += PIECE) {
       long n = Math.min(PIECE, from.byteSize() - at);
       Cl.write(queue(), buffer, true, offset + at, from.asSlice(at, n), 0);
@@ -181,6 +188,14 @@ final class OpenClDevice implements Device {
 
   /** Copies from the device, after everything enqueued before. */
   void fetch(long buffer, long offset, MemorySegment to) {
+    if (!to.isNative()) {
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment there = arena.allocate(to.byteSize(), 64);
+        fetch(buffer, offset, there);
+        to.copyFrom(there);
+      }
+      return;
+    }
     for (long at = 0; at < to.byteSize(); at += PIECE) {
       long n = Math.min(PIECE, to.byteSize() - at);
       Cl.read(queue(), buffer, true, offset + at, to.asSlice(at, n), 0);

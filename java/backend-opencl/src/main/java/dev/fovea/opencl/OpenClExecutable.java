@@ -337,6 +337,9 @@ final class OpenClExecutable implements Executable {
     }
     Stage stage = Objects.requireNonNull(stages.get(input));
     stage.await();
+    if (from.byteSize() == 0) {
+      return; // OpenCL refuses to copy nothing
+    }
     MemorySegment.copy(from, 0, stage.memory, 0, from.byteSize());
     Cl.write(
         device.queue(),
