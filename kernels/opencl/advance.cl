@@ -1,5 +1,5 @@
 // pos[t] += 1, a work-item a row. One that cannot be counted on is reported and stays.
-__kernel void advance__row(TENSOR(pos), ERROR) {
+__kernel GROUP(1) void advance__row(TENSOR(pos), ERROR) {
   int t = get_global_id(0);
   if (I32(pos)[t] == INT_MAX) {
     REPORT();

@@ -4,7 +4,7 @@
 // DH is the width of a head.
 #define KEYS 8
 
-__kernel void attention__lanes(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(y), int rows, int heads, float scale) {
+__kernel GROUP(1) void attention__lanes(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(y), int rows, int heads, float scale) {
   int head = get_global_id(0), top = get_global_id(1) * 16;
   int stride = heads * DH;
   float16 q[DH], sums[DH];

@@ -1,6 +1,6 @@
 // Rows of the table, or of picture features where an id is negative; a work-item to 32 elements of a row. An id out of range is
 // reported and its row left alone. Traffic: the rows once.
-__kernel void embed__block(TENSOR(ids), TENSOR(table), TENSOR(image), TENSOR(y), int words, int pictures, int width, ERROR) {
+__kernel GROUP(1) void embed__block(TENSOR(ids), TENSOR(table), TENSOR(image), TENSOR(y), int words, int pictures, int width, ERROR) {
   int i = get_global_id(0), row = get_global_id(1), id = I32(ids)[row];
   if (id >= words || -1 - id >= pictures) {
     REPORT();

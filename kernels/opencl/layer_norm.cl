@@ -1,6 +1,6 @@
 // y = (x - mean) / sqrt(variance + eps) g + b, a work-item to a row, in three passes over it: the variance is of differences from
 // the mean. y may be x.
-__kernel void layer_norm__row(TENSOR(x), TENSOR(g), TENSOR(b), TENSOR(y), int width, float eps) {
+__kernel GROUP(1) void layer_norm__row(TENSOR(x), TENSOR(g), TENSOR(b), TENSOR(y), int width, float eps) {
   __global const float *x = F32(x) + get_global_id(0) * width;
   __global float *y = F32(y) + get_global_id(0) * width;
   int whole = width / 16 * 16;

@@ -9,7 +9,7 @@ float finish(float v, float b, int then) {
 }
 
 // A work-item to OUTS outputs of a row: for decoding, where W is read once for each row. With g the row is normalised first.
-__kernel void linear__row(TENSOR(x), TENSOR(g), TENSOR(w), TENSOR(up), TENSOR(b), TENSOR(r), TENSOR(y), int width, int outs,
+__kernel GROUP(1) void linear__row(TENSOR(x), TENSOR(g), TENSOR(w), TENSOR(up), TENSOR(b), TENSOR(r), TENSOR(y), int width, int outs,
                           int then, float eps) {
   int first = get_global_id(0) * OUTS, t = get_global_id(1);
   __global const float *x = F32(x) + (ulong)t * width;
@@ -26,7 +26,7 @@ __kernel void linear__row(TENSOR(x), TENSOR(g), TENSOR(w), TENSOR(up), TENSOR(b)
 }
 
 // A work-item to TILE_OUTS outputs of TILE_ROWS rows: for prompts and pictures.
-__kernel void linear__tile(TENSOR(x), TENSOR(w), TENSOR(up), TENSOR(b), TENSOR(r), TENSOR(y), int rows, int width, int outs,
+__kernel GROUP(1) void linear__tile(TENSOR(x), TENSOR(w), TENSOR(up), TENSOR(b), TENSOR(r), TENSOR(y), int rows, int width, int outs,
                            int then) {
   int first = get_global_id(0) * TILE_OUTS, top = get_global_id(1) * TILE_ROWS;
   float sums[TILE_ROWS][TILE_OUTS], gates[TILE_ROWS][TILE_OUTS];

@@ -3,7 +3,7 @@
 // theirs.
 
 // A work-item to OUTS outputs of one map of a row, which is normalised on the way.
-__kernel void norm_qkv__row(TENSOR(x), TENSOR(g), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int width, int queries,
+__kernel GROUP(1) void norm_qkv__row(TENSOR(x), TENSOR(g), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int width, int queries,
                             int keys, int capacity, float eps) {
   int first = get_global_id(0) * OUTS, t = get_global_id(1), map = get_global_id(2);
   int outs = map == 0 ? queries : keys;
@@ -16,7 +16,7 @@ __kernel void norm_qkv__row(TENSOR(x), TENSOR(g), TENSOR(wq), TENSOR(wk), TENSOR
 }
 
 // The same on tiles, of rows that are normalised already.
-__kernel void norm_qkv__tile(TENSOR(x), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int rows, int width, int queries,
+__kernel GROUP(1) void norm_qkv__tile(TENSOR(x), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int rows, int width, int queries,
                              int keys, int capacity) {
   int first = get_global_id(0) * TILE_OUTS, top = get_global_id(1) * TILE_ROWS, map = get_global_id(2);
   int outs = map == 0 ? queries : keys;

@@ -1,6 +1,6 @@
 // The end of norm_qkv: a work-item to a head of a row, of queries, then keys, then values. A row that names no place in the cache is
 // reported and left out of it.
-__kernel void norm_qkv__turn(TENSOR(made), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
+__kernel GROUP(1) void norm_qkv__turn(TENSOR(made), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
                              __global const float *turns, int sequences, int table, int pool, int heads, int key_heads,
                              int places, int capacity, int neighbours, ERROR) {
   int head = get_global_id(0), row = get_global_id(1), pos = I32(pos)[row];

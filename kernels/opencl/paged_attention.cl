@@ -14,7 +14,7 @@ bool places_of(long *at, int n, __global const int *pages, int sequences, int ta
 
 // A work-item to a row of a head: lanes along the head, sixteen keys at a time, so that one vector exponential serves them. For
 // decoding, where rows are few.
-__kernel void paged_attention__row(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
+__kernel GROUP(1) void paged_attention__row(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
                                    int sequences, int table, int pool, int heads, int key_heads, int places, float scale,
                                    ERROR) {
   int head = get_global_id(0), row = get_global_id(1);
@@ -67,7 +67,7 @@ __kernel void paged_attention__row(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(pos),
 // As attention__lanes: sixteen rows of a head to a work-item, one to a lane. Rows of several sequences take turns. For prompts.
 #define KEYS 8
 
-__kernel void paged_attention__lanes(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
+__kernel GROUP(1) void paged_attention__lanes(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
                                      int rows, int sequences, int table, int pool, int heads, int key_heads, int places,
                                      float scale, ERROR) {
   int head = get_global_id(0), top = get_global_id(1) * 16, n = min(16, rows - top);

@@ -1,5 +1,5 @@
 // Pixels [C,Y,X] to patches [P,C*p*p]: a work-item writes one row of one channel of a patch. Traffic: the picture once.
-__kernel void patchify__row(TENSOR(pixels), TENSOR(y), int channels, int height, int width, int patch) {
+__kernel GROUP(1) void patchify__row(TENSOR(pixels), TENSOR(y), int channels, int height, int width, int patch) {
   int across = width / patch;
   int row = get_global_id(0), p = get_global_id(1);  // row: c * patch + dy
   int c = row / patch, dy = row % patch;

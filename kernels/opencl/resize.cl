@@ -17,7 +17,7 @@ int4 span(__global const int *spans, int i, int size, int weights, ERROR) {
   return s;
 }
 
-__kernel void resize__strip(TENSOR(pixels), TENSOR(picture), TENSOR(geometry), TENSOR(across), TENSOR(down), TENSOR(weights),
+__kernel GROUP(16) void resize__strip(TENSOR(pixels), TENSOR(picture), TENSOR(geometry), TENSOR(across), TENSOR(down), TENSOR(weights),
                             TENSOR(levels), int picture_bytes, int weight_count, int rows, int columns, ERROR) {
   int x = get_global_id(0), top = get_global_id(1) * OUT_ROWS;
   if (x >= columns) return;

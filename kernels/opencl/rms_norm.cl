@@ -1,6 +1,6 @@
 // y = x / sqrt(mean of squares + eps) g, a work-item to a row. y may be x. Traffic: the rows twice read, the second time from cache,
 // and once written.
-__kernel void rms_norm__row(TENSOR(x), TENSOR(g), TENSOR(y), int width, float eps) {
+__kernel GROUP(1) void rms_norm__row(TENSOR(x), TENSOR(g), TENSOR(y), int width, float eps) {
   __global const float *x = F32(x) + get_global_id(0) * width;
   __global float *y = F32(y) + get_global_id(0) * width;
   float16 squares = 0;

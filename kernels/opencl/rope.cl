@@ -1,6 +1,6 @@
 // Turns pairs of a head's elements by pos * turn[pair]; a work-item to a head of a row. y may be x: a work-item reads a pair before
 // it writes it. Traffic: 8 bytes an element.
-__kernel void rope__head(TENSOR(x), TENSOR(pos), TENSOR(y), __global const float *turns, int heads, int width,
+__kernel GROUP(1) void rope__head(TENSOR(x), TENSOR(pos), TENSOR(y), __global const float *turns, int heads, int width,
                          int neighbours) {
   int head = get_global_id(0), row = get_global_id(1), pairs = width / 2;
   __global const float *x = F32(x) + ((ulong)row * heads + head) * width;

@@ -49,7 +49,7 @@ void cut(__global double *w, __global int *heap, int n, int top_k, double top_p)
   for (int i = 0; i < count - enough; i++) w[heap[i]] = 0;
 }
 
-__kernel void sample__row(TENSOR(logits), TENSOR(tokens), TENSOR(seq), TENSOR(pos), TENSOR(control), TENSOR(seed), TENSOR(y),
+__kernel GROUP(1) void sample__row(TENSOR(logits), TENSOR(tokens), TENSOR(seq), TENSOR(pos), TENSOR(control), TENSOR(seed), TENSOR(y),
                           TENSOR(work), int sequences, int places, int vocabulary, int width, ERROR) {
   int r = get_global_id(0), n = vocabulary, pos = I32(pos)[r], seq = I32(seq)[r];
   __global const float *c = F32(control) + 5 * r;

@@ -1,5 +1,5 @@
 // y[r] = x[rows[r]], a work-item to sixteen elements. A row number out of range is reported and its row of y left alone.
-__kernel void take_rows__sixteen(TENSOR(x), TENSOR(rows), TENSOR(y), int from, int width, ERROR) {
+__kernel GROUP(1) void take_rows__sixteen(TENSOR(x), TENSOR(rows), TENSOR(y), int from, int width, ERROR) {
   int i = get_global_id(0) * 16, r = get_global_id(1), row = I32(rows)[r];
   if (row < 0 || row >= from) {
     REPORT();

@@ -41,6 +41,9 @@ record Found(
 
   /** Every device of every platform. */
   static List<Found> all() {
+    if (Loader.problem() != null) {
+      throw new BackendException("OpenCL: " + Loader.problem());
+    }
     List<Found> found = new ArrayList<>();
     try (MemoryStack stack = MemoryStack.stackPush()) {
       var count = stack.mallocInt(1);
