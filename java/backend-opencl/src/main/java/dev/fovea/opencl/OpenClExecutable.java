@@ -124,6 +124,7 @@ final class OpenClExecutable implements Executable {
     try {
       bind(bound);
       this.arena = memory(arenaBytes);
+      Cl.zero(device.queue(), arena, arenaBytes); // an input that was never written is zero
       this.error = memory(ALIGNMENT);
       Cl.zero(device.queue(), error, ALIGNMENT);
       for (Value v : plan.program().sources(Value.Kind.INPUT)) {
