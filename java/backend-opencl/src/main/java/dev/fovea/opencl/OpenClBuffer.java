@@ -48,6 +48,7 @@ final class OpenClBuffer implements Buffer {
   public void download(MemorySegment to, long offset) {
     check(offset, to.byteSize());
     device.fetch(handle(), offset, to);
+    device.judge();
   }
 
   @Override

@@ -47,6 +47,9 @@ final class OpenClDevice implements Device {
   /** Buffers and executables that are open. */
   private final Set<AutoCloseable> open = new LinkedHashSet<>();
 
+  /** What ran since somebody last asked whether it went well. */
+  private final Set<OpenClExecutable> ran = new LinkedHashSet<>();
+
   private long taken;
   private boolean closed;
 
@@ -74,7 +77,23 @@ final class OpenClDevice implements Device {
     return programs;
   }
 
+  void ran(OpenClExecutable executable) {
+    ran.add(executable);
+  }
+
+  /** Throws what went wrong in a run: whoever reads a state has no output to find it with. */
+  void judge() {
+    while (!ran.isEmpty()) {
+      OpenClExecutable next = ran.iterator().next();
+      ran.remove(next);
+      next.judge();
+    }
+  }
+
   void forget(AutoCloseable resource) {
+    if (resource instanceof OpenClExecutable e) {
+      ran.remove(e);
+    }
     open.remove(resource);
   }
 

@@ -360,6 +360,7 @@ final class OpenClExecutable implements Executable {
       Cl.enqueue(queue, r.kernel, r.items.address(), r.groups.address(), 0);
     }
     Cl.flush(queue);
+    device.ran(this);
   }
 
   @Override
@@ -371,8 +372,7 @@ final class OpenClExecutable implements Executable {
           + " bytes, " + to.byteSize() + " are asked for");
     }
     device.fetch(from.buffer(), from.offset(), to);
-    device.fetch(error, 0, errorCell);
-    judge(errorCell.get(JAVA_INT, 0));
+    judge();
   }
 
   @Override
@@ -419,6 +419,12 @@ final class OpenClExecutable implements Executable {
     MemorySegment.copy(letter.memory, LETTER_HEAD, to, 0, to.byteSize());
   }
 
+  /** Waits for what was enqueued and throws what went wrong in it. */
+  void judge() {
+    device.fetch(error, 0, errorCell);
+    judge(errorCell.get(JAVA_INT, 0));
+  }
+
   /** Throws what the error cell says, and clears it. */
   private void judge(int code) {
     if (code == 0) {
@@ -451,8 +457,7 @@ final class OpenClExecutable implements Executable {
   public void peek(long offset, MemorySegment to) {
     inArena(offset, to.byteSize());
     device.fetch(arena, offset, to);
-    device.fetch(error, 0, errorCell);
-    judge(errorCell.get(JAVA_INT, 0));
+    judge();
   }
 
   @Override
