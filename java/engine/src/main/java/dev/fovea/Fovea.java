@@ -140,7 +140,8 @@ public final class Fovea implements AutoCloseable {
   /** {@code auto} is the cpu backend for now: the only one that is fast. A named backend that cannot run is an error. */
   private static Device device(FoveaOptions options) {
     String name = options.backend().equals("auto") ? "cpu" : options.backend();
-    return Backend.named(name).open(new DeviceOptions(options.threads(), options.tier()));
+    return Backend.named(name)
+        .open(new DeviceOptions(options.threads(), options.tier(), options.device()));
   }
 
   /** A new conversation. */

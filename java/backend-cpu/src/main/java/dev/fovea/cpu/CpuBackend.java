@@ -34,6 +34,7 @@ public final class CpuBackend implements Backend {
    */
   @Override
   public Device open(DeviceOptions options) {
+    options.refuseDevice(name());
     String problem = Library.problem();
     if (problem != null) {
       throw new BackendException("the cpu backend cannot run: " + problem);

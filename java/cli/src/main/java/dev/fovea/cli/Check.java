@@ -45,9 +45,19 @@ final class Check implements Callable<Integer> {
   String tier;
 
   @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description = "Which device of the opencl backend: its index or a part of its name.")
+  @Nullable
+  String device;
+
+  @Option(
       names = "--mutants",
       description = "First make sure that kernels which are wrong on purpose are caught.")
   boolean mutants;
+
+  @Option(names = "--small", description = "Leave out the cases of real size.")
+  boolean small;
 
   @Option(
       names = "--docs",
@@ -75,9 +85,9 @@ final class Check implements Callable<Integer> {
       // The cpu's kernels must give equal bits on any number of threads; the others have no threads
       // to choose.
       for (int threads = 1; threads <= (backend.equals("cpu") ? 3 : 1); threads++) {
-        devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier)));
+        devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier, device)));
       }
-      CheckReport report = CheckReport.run(devices, op, line -> {
+      CheckReport report = CheckReport.run(devices, op, small, line -> {
         if (flags.verbose) {
           shell.err().println(line);
         }

@@ -42,10 +42,18 @@ class ModelFlags {
       names = "--backend",
       paramLabel = "NAME",
       description = {
-        "What computes: cpu, cuda, cuda-emulated, reference; auto for cpu. A named one that cannot run",
+        "What computes: cpu, cuda, opencl, cuda-emulated, reference; auto for cpu. A named one that cannot run",
         "is an error."
       })
   String backend = "auto";
+
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description =
+          "Which device of the opencl backend: its index or a part of its name; doctor lists them.")
+  @Nullable
+  String device;
 
   @Option(
       names = {"-t", "--threads"},
@@ -109,6 +117,7 @@ class ModelFlags {
         .backend(backend)
         .threads(threads)
         .tier(cpuTier)
+        .device(device)
         .context(ctxSize)
         .kvType(cacheType == null ? null : cacheType(cacheType))
         .vision(visionDir)
