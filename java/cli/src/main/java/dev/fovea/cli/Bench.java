@@ -132,7 +132,10 @@ final class Bench implements Callable<Integer> {
   @Option(
       names = "--rounds",
       paramLabel = "N",
-      description = "Turns of --vs and --guard, at least 8; 12 if absent.")
+      description = {
+        "Turns of --vs and --guard, at least 10; 12 if absent. --guard takes up to three times as many",
+        "while a test is in doubt."
+      })
   int rounds = 12;
 
   @Option(
@@ -163,6 +166,7 @@ final class Bench implements Callable<Integer> {
 
   private static final List<String> PEERS = List.of("llama.cpp", "pytorch", "onnxruntime");
   private static final double CONFIDENCE = 0.99;
+  private static final int LOOKS = 3; // of --guard
 
   private final Shell shell;
   private Cancellation cancel = new Cancellation();
@@ -176,8 +180,9 @@ final class Bench implements Callable<Integer> {
     if (repetitions < 1 || repetitions > 1000) {
       throw InputException.mismatch("-r", "1 to 1000", repetitions);
     }
-    if ((vs != null || guard != null) && (rounds < 8 || rounds > 1000)) {
-      throw InputException.mismatch("--rounds", "8 (99 % confidence needs them) to 1000", rounds);
+    if ((vs != null || guard != null) && (rounds < 10 || rounds > 1000)) {
+      throw InputException.mismatch(
+          "--rounds", "10 (99 % confidence in three looks needs them) to 1000", rounds);
     }
     if (vs != null && !PEERS.contains(vs)) {
       throw InputException.mismatch("--vs", "llama.cpp, pytorch or onnxruntime", vs);
@@ -346,16 +351,22 @@ final class Bench implements Callable<Integer> {
     if (noImage) {
       arguments.add("--no-image");
     }
-    List<Contest.Outcome> outcomes = new Contest(rounds, CONFIDENCE)
-        .run(Base.side(base, arguments), Base.side(root(), arguments));
+    double allowed = allow / 100;
+    List<Contest.Outcome> outcomes = new Contest(rounds, LOOKS, CONFIDENCE)
+        .run(Base.side(base, arguments), Base.side(root(), arguments), o -> o.decided(allowed));
     if (outcomes.isEmpty()) {
       throw new InputException("--guard: " + commit + " and this commit have no test in common");
     }
-    double allowed = allow / 100;
     shell
         .out()
         .print(BenchReport.contest(
-            commit, commit(), outcomes, form, o -> o.slower(allowed) ? "SLOWER" : "ok"));
+            commit,
+            commit(),
+            outcomes,
+            form,
+            o -> o.slower(allowed)
+                ? "SLOWER"
+                : o.within(allowed) ? "ok" : "not shown to be slower"));
     List<String> slower = outcomes.stream()
         .filter(o -> o.slower(allowed))
         .map(o -> o.test() + " takes " + o.ratio() + " times as long")
@@ -427,7 +438,7 @@ final class Bench implements Callable<Integer> {
       tests.forEach(t -> times.put(t.name(), (double) t.work().nanos()));
       return times;
     };
-    List<Contest.Outcome> outcomes = new Contest(rounds, CONFIDENCE).run(fovea, peer);
+    List<Contest.Outcome> outcomes = new Contest(rounds, 1, CONFIDENCE).run(fovea, peer, _ -> true);
     shell
         .out()
         .print(BenchReport.contest(

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +29,8 @@ import tools.jackson.databind.json.JsonMapper;
 public final class LlamaCpp implements Contest.Side {
   private static final Duration LOADING = Duration.ofMinutes(5);
   private static final Duration ANSWER = Duration.ofMinutes(10);
-  private static final Pattern ENCODED = Pattern.compile("encoded in (\\d+) ms");
+  /** What its log says of a picture, in older and in newer versions. */
+  private static final Pattern ENCODED = Pattern.compile("(?:encoded|encoding done) in (\\d+) ms");
 
   /** A question about a picture: a data URI of a PNG, and the words. */
   public record Ask(String picture, String words) {}
@@ -122,6 +124,12 @@ public final class LlamaCpp implements Contest.Side {
     return times;
   }
 
+  /** Nanoseconds that the first picture of a server's log took to encode. */
+  static OptionalDouble encoded(String log) {
+    Matcher m = ENCODED.matcher(log);
+    return m.find() ? OptionalDouble.of(1e6 * Long.parseLong(m.group(1))) : OptionalDouble.empty();
+  }
+
   private void pictures(Path program, Path mmproj, Map<String, Double> times) {
     Path log = null;
     Process process = null;
@@ -158,9 +166,9 @@ public final class LlamaCpp implements Contest.Side {
       times.put("load", (double) (System.nanoTime() - start));
       List<Ask> questions = asks.next();
       times.put("ttft", ask(client, address, questions.get(0)));
-      Matcher encoded = ENCODED.matcher(Files.readString(log));
-      if (encoded.find()) {
-        times.put("img", 1e6 * Long.parseLong(encoded.group(1)));
+      OptionalDouble encoded = encoded(Files.readString(log));
+      if (encoded.isPresent()) {
+        times.put("img", encoded.getAsDouble());
       }
       times.put("ttft-again", ask(client, address, questions.get(1)));
       peakBytes = Math.max(peakBytes, Machine.peakBytes(String.valueOf(process.pid())));
