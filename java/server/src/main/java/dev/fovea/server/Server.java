@@ -11,6 +11,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
@@ -204,6 +205,11 @@ public final class Server implements AutoCloseable {
       }
     });
     Body body = new Body();
+    ApiException unwanted = unwanted(request);
+    if (unwanted != null) {
+      body.over = true;
+      begin(request, unwanted);
+    }
     request.handler(more -> {
       if (!body.over) {
         if (body.bytes.length() + more.length() > options.payload()) {
@@ -233,6 +239,21 @@ public final class Server implements AutoCloseable {
         begin(new Call(vertx, request, body.bytes.getBytes()));
       }
     });
+  }
+
+  /** Why a body need not be read at all: nobody without a key may make the server hold 32 MB; null if it is to be read. */
+  private @Nullable ApiException unwanted(HttpServerRequest request) {
+    String path = request.path();
+    boolean keyed = routes.containsKey(path) || routes.containsKey("/v1" + path);
+    if (request.method().equals(HttpMethod.POST)
+        && keyed
+        && !keys.open(request.getHeader("Authorization"))) {
+      return ApiException.key();
+    }
+    String length = request.getHeader("Content-Length"); // digits, as Vert.x has seen to
+    return length != null && Long.parseLong(length) > options.payload()
+        ? ApiException.tooLarge(options.payload())
+        : null;
   }
 
   private static final class Body {
