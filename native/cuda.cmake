@@ -134,8 +134,6 @@ if(TARGET fovea_emulator)
   target_link_libraries(
     fovea_cuda_emulated PRIVATE fovea_cuda_launchers fovea_emulated_kernels fovea_emulator Threads::Threads ${CMAKE_DL_LIBS})
   fovea_self_contained(fovea_cuda_emulated)
-  # Half of it would be names that only debuggers read.
-  target_link_options(fovea_cuda_emulated PRIVATE $<$<CONFIG:Release>:-s>)
   install(TARGETS fovea_cuda_emulated LIBRARY DESTINATION ${NATIVES})
 endif()
 
