@@ -63,6 +63,20 @@ class ArchitectureTest {
       Map.entry("backend-cuda", Module.of("dev.fovea.cuda..", "core", "binding", "jcuda..")),
       Map.entry(
           "backend-opencl", Module.of("dev.fovea.opencl..", "core", "binding", "org.lwjgl..")),
+      Map.entry(
+          "server",
+          Module.of(
+              "dev.fovea.server..",
+              "core",
+              "model",
+              "engine",
+              "io.vertx..",
+              "io.micrometer..",
+              "io.prometheus..",
+              "org.slf4j..",
+              "java.net..",
+              "java.security..",
+              "tools.jackson..")),
       Map.entry("testkit", Module.of("dev.fovea.testkit..", "core")),
       Map.entry(
           "weights-tools",
@@ -75,6 +89,7 @@ class ArchitectureTest {
               "weights",
               "model",
               "engine",
+              "server",
               "testkit",
               "weights-tools",
               "picocli..",
