@@ -181,6 +181,7 @@ struct Quantized : Stored<B> {
     __m512 acc[NN];
     UNROLL for (int n = 0; n < NN; n++) acc[n] = _mm512_setzero_ps();
     for (int64_t g = 0; g < whole; g++) {
+      fetch_far(w + g * GROUP_BYTES, GROUP_BYTES);
       __m512i weights[8], zeros;
       __m512 scales = decode(w + g * GROUP_BYTES, weights, zeros);
       UNROLL for (int n = 0; n < NN; n++) {
