@@ -22,6 +22,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 #define UNROLL _Pragma("GCC unroll 16")
@@ -51,6 +53,13 @@ constexpr int64_t TILE = 32;  // weight rows handed out at a time
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+#endif
+
+#if defined(__ARM_NEON)
+[[maybe_unused]] inline float sum4(float32x4_t v) {
+  float32x2_t s = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+  return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
 }
 #endif
 

@@ -3,6 +3,9 @@
 #pragma once
 
 #include "dot.h"
+#if defined(__ARM_NEON)
+#include "dot_float_neon.h"
+#endif
 
 namespace fovea {
 namespace {
@@ -66,7 +69,7 @@ struct Vec {
   float sum() const { return sum8(v); }
 };
 constexpr int ROWS = 2, COLS = 4;
-#else
+#elif !defined(__ARM_NEON)
 struct Vec {
   static constexpr int LANES = 1;
   float v;
