@@ -71,8 +71,9 @@ final class Check implements Callable<Integer> {
       names = "--record",
       paramLabel = "FILE",
       description = {
-        "Write the cases there, but for those of real size, with what the definitions make of them, and",
-        "check nothing: native/test/replay.cpp holds kernels to them where there is no Java."
+        "Write the cases but for those of real size there, with what is",
+        "expected of them, and check nothing: for kernels where there is no",
+        "Java (native/test/replay.cpp)."
       })
   @Nullable
   Path record;
