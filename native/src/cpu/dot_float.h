@@ -4,6 +4,9 @@
 
 #include "dot.h"
 #include "vec.h"
+#if defined(__ARM_NEON)
+#include "dot_float_neon.h"
+#endif
 
 namespace fovea {
 namespace {
@@ -11,6 +14,8 @@ namespace {
 // Rows of w by rows of x that the registers hold sums for.
 #if defined(__AVX512F__)
 constexpr int ROWS = 4, COLS = 6;
+#elif defined(__ARM_NEON)
+constexpr int ROWS = 4, COLS = 4;
 #else
 constexpr int ROWS = 2, COLS = 4;
 #endif

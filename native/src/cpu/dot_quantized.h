@@ -349,7 +349,7 @@ struct Quantized : Stored<B> {
                  n - t < COLUMNS ? n - t : COLUMNS, out + t * TILE);
   }
 };
-#else
+#elif !defined(__ARM_NEON)
 // Rounds 32 activations to whole numbers q with x = d q, |q| <= 127; returns d and the sum of q.
 float quantize32(const float *x, int8_t *q, int32_t *sum) {
   float most = 0;
@@ -477,3 +477,7 @@ struct Quantized : Stored<B> {
 
 }  // namespace
 }  // namespace fovea
+
+#if defined(__ARM_NEON)
+#include "dot_quantized_neon.h"
+#endif

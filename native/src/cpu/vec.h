@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 #define UNROLL _Pragma("GCC unroll 16")
@@ -36,6 +38,13 @@ namespace {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+#endif
+
+#if defined(__ARM_NEON)
+[[maybe_unused]] inline float sum4(float32x4_t v) {
+  float32x2_t s = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+  return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
 }
 #endif
 
@@ -106,6 +115,36 @@ struct Vec {
   void store(float *p) const { _mm256_storeu_ps(p, v); }
   void fma(Vec a, Vec b) { v = _mm256_fmadd_ps(a.v, b.v, v); }
   float sum() const { return sum8(v); }
+};
+#elif defined(__ARM_NEON)
+struct Vec {
+  static constexpr int LANES = 4;
+  float32x4_t v;
+  static Vec zero() { return {vdupq_n_f32(0)}; }
+  static Vec all(float f) { return {vdupq_n_f32(f)}; }
+  static Vec load(const float *p) { return {vld1q_f32(p)}; }
+  static Vec half(const uint16_t *p) { return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))}; }
+  static Vec bfloat(const uint16_t *p) {
+    return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))};
+  }
+  static Vec load(const float *p, int n) {
+    float whole[LANES] = {};
+    for (int i = 0; i < n; i++) whole[i] = p[i];
+    return load(whole);
+  }
+  static Vec half(const uint16_t *p, int n) {
+    uint16_t whole[LANES] = {};
+    for (int i = 0; i < n; i++) whole[i] = p[i];
+    return half(whole);
+  }
+  static Vec bfloat(const uint16_t *p, int n) {
+    uint16_t whole[LANES] = {};
+    for (int i = 0; i < n; i++) whole[i] = p[i];
+    return bfloat(whole);
+  }
+  void store(float *p) const { vst1q_f32(p, v); }
+  void fma(Vec a, Vec b) { v = vfmaq_f32(v, a.v, b.v); }
+  float sum() const { return sum4(v); }
 };
 #else
 struct Vec {

@@ -45,7 +45,7 @@ public final class CpuBackend implements Backend {
     }
     Tier best = Tier.of(Library.bestTier());
     Tier tier = options.tier() == null ? best : Tier.parse(options.tier());
-    if (tier.compareTo(best) > 0) {
+    if (!best.includes(tier)) {
       throw new BackendException(
           "this machine has no " + tier.label() + ": its best tier is " + best.label());
     }

@@ -4,6 +4,7 @@ import dev.fovea.backend.Backend;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.error.BackendException;
+import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.Mutant;
 import dev.fovea.testkit.Mutants;
@@ -66,6 +67,17 @@ final class Check implements Callable<Integer> {
   @Nullable
   Path docs;
 
+  @Option(
+      names = "--record",
+      paramLabel = "FILE",
+      description = {
+        "Write the cases but for those of real size there, with what is",
+        "expected of them, and check nothing: for kernels where there is no",
+        "Java (native/test/replay.cpp)."
+      })
+  @Nullable
+  Path record;
+
   private final Shell shell;
 
   Check(Shell shell) {
@@ -76,6 +88,11 @@ final class Check implements Callable<Integer> {
   public Integer call() {
     if (docs != null) {
       return table(docs);
+    }
+    if (record != null) {
+      int cases = CaseFile.write(record, CheckReport.named(op));
+      shell.err().println("wrote " + cases + " cases to " + record);
+      return 0;
     }
     if (mutants && !allCaught()) {
       return Main.FAILED;

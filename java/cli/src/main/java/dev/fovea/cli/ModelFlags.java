@@ -65,8 +65,8 @@ class ModelFlags {
       names = "--cpu-tier",
       paramLabel = "TIER",
       description = {
-        "Highest instruction set to use: scalar, avx2, avx512, avx512_bf16; of cuda a compute",
-        "capability: 80, 86, 89, 90, 100, 120."
+        "Highest instruction set to use: scalar, avx2, avx512, avx512_bf16; on ARM scalar, neon,",
+        "neon_dotprod, neon_i8mm; of cuda a compute capability: 80, 86, 89, 90, 100, 120."
       })
   @Nullable
   String cpuTier;

@@ -52,7 +52,12 @@ public record CheckReport(List<CheckResult> results) {
     return run(List.of(device), op, true, _ -> {});
   }
 
-  private static List<Op> named(String op) {
+  /**
+   * The op of that stem, or all.
+   *
+   * @throws InputException if there is no such op
+   */
+  public static List<Op> named(String op) {
     List<Op> ops =
         Ops.all().stream().filter(o -> op.isEmpty() || o.name().equals(op)).toList();
     if (ops.isEmpty()) {
