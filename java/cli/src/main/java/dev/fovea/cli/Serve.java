@@ -13,8 +13,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,7 +24,8 @@ import picocli.CommandLine.Option;
 @Command(
     description = {
       "Answers over HTTP, as OpenAI's API does, with regions of pictures added; and shows a page to point",
-      "at things. Ends on Ctrl-C or SIGTERM, after the answers that are being written.",
+      "at things. On Ctrl-C or SIGTERM it takes no more questions and ends after those it has begun, with",
+      "status 0; with 130 or 143 if they took longer than --drain-timeout, or a second signal came.",
       ""
     },
     customSynopsis = "fovea serve [FLAG]...")
@@ -124,34 +125,27 @@ final class Serve implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws InterruptedException {
+  public Integer call() {
     Path path = model.path(shell);
     FoveaOptions opened = model.options().toBuilder()
         .sequences(parallel)
         .queue(maxQueue)
         .cacheBytes((long) cacheMib * MIB)
         .build();
-    Server server = Server.start(options(), Version.number(), () -> Fovea.open(path, opened));
-    CountDownLatch ended = new CountDownLatch(1);
-    Thread end = new Thread(
-        () -> {
-          server.close();
-          ended.countDown();
-        },
-        "fovea-end");
-    Runtime.getRuntime().addShutdownHook(end);
-    try {
+    try (Server server =
+        Server.start(options(), Version.number(), () -> Fovea.open(path, opened))) {
+      CompletableFuture<Integer> asked = Termination.of(shell).asked();
       shell.err().println("fovea: opening " + path + "; " + server.url() + " says 503 until then");
-      server.ready().join();
+      CompletableFuture.anyOf(server.ready(), asked).join();
+      if (!asked.isDone()) {
+        shell.out().println("fovea: " + server.url());
+        shell.out().flush();
+      }
+      int cutOff = asked.join();
+      return server.end() ? 0 : cutOff;
     } catch (CompletionException e) {
-      Runtime.getRuntime().removeShutdownHook(end);
-      server.close();
       throw e.getCause() instanceof FoveaException f ? f : e;
     }
-    shell.out().println("fovea: " + server.url());
-    shell.out().flush();
-    ended.await();
-    return 0;
   }
 
   private ServerOptions options() {

@@ -17,6 +17,7 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -505,28 +506,47 @@ public final class Server implements AutoCloseable {
 
   // ---------------------------------------------------------------- the end
 
-  /** Takes no more questions, lets those that are being answered finish for as long as the options say, and gives everything back. */
+  /** {@link #end}. */
   @Override
   public void close() {
+    end();
+  }
+
+  /**
+   * Takes no more questions, lets those that are being answered finish for as long as the options say, and gives everything back.
+   *
+   * @return whether every answer was finished; always, when it is called again
+   */
+  public boolean end() {
     if (ending) {
-      return;
+      return true;
     }
     ending = true;
     if (running.isEmpty()) {
       idle.complete(null);
     }
-    try {
-      idle.get(options.drain().toMillis(), TimeUnit.MILLISECONDS);
-    } catch (TimeoutException e) {
+    boolean whole = rests(options.drain());
+    if (!whole) {
       LOG.warn("{} answers were still being written and are cut off", running.size());
       running.forEach(call -> call.cancellation().cancel());
+    }
+    stop();
+    return whole;
+  }
+
+  /** Waits until no request is being served, for so long at most. */
+  private boolean rests(Duration most) {
+    try {
+      idle.get(most.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
+    } catch (TimeoutException e) {
+      return false;
     } catch (ExecutionException e) {
       throw new IllegalStateException(e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      running.forEach(call -> call.cancellation().cancel());
+      return false;
     }
-    stop();
   }
 
   private void stop() {
