@@ -12,10 +12,8 @@ namespace fovea {
 namespace {
 
 // Rows of w by rows of x that the registers hold sums for.
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__ARM_NEON)
 constexpr int ROWS = 4, COLS = 6;
-#elif defined(__ARM_NEON)
-constexpr int ROWS = 4, COLS = 4;
 #else
 constexpr int ROWS = 2, COLS = 4;
 #endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dot.h"
+#include "vec.h"
 
 namespace fovea {
 namespace {

@@ -6,12 +6,10 @@
 namespace fovea {
 namespace {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__ARM_NEON)  // 32 registers
 constexpr int TILE_ROWS = 6, TILE_VECTORS = 4, TILE_DOTS = 4;
 #elif defined(__AVX2__)
 constexpr int TILE_ROWS = 6, TILE_VECTORS = 2, TILE_DOTS = 3;
-#elif defined(__ARM_NEON)
-constexpr int TILE_ROWS = 4, TILE_VECTORS = 4, TILE_DOTS = 4;
 #else
 constexpr int TILE_ROWS = 2, TILE_VECTORS = 4, TILE_DOTS = 3;
 #endif
