@@ -43,7 +43,8 @@ public final class Base {
               root, List.of("git", "worktree", "add", "--force", "--detach", folder.toString(), id))
           .output();
     }
-    // Device code and the emulated device take minutes to compile, and their time is not measured here.
+    // Device code and the emulated device take minutes to compile, and their time is not measured
+    // here.
     String _ = new Command(
             folder,
             List.of(
