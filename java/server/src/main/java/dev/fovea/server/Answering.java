@@ -78,7 +78,7 @@ final class Answering {
     }
     if (answer.finishReason() == FinishReason.CANCELLED) {
       model.metrics().cancelled();
-      throw new Call.GoneException();
+      throw cancellation.hasExpired() ? ApiException.late() : new Call.GoneException();
     }
     model.metrics().answered(answer, one.pictures(), System.nanoTime() - start);
     return answer;

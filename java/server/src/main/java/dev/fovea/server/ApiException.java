@@ -98,8 +98,31 @@ final class ApiException extends RuntimeException {
     return invalid(408, message, "request_timeout");
   }
 
+  /** The request's own limit is over. */
+  static ApiException late() {
+    return new ApiException(
+        408,
+        "invalid_request_error",
+        "timeout_ms: the answer was not written by then",
+        "timeout_ms",
+        "deadline_exceeded",
+        0);
+  }
+
   static ApiException tooLarge(long most) {
     return invalid(413, "the body is larger than " + most + " bytes", "payload_too_large");
+  }
+
+  static ApiException lineTooLong(int most) {
+    return invalid(414, "the request line is longer than " + most + " bytes", "uri_too_long");
+  }
+
+  static ApiException headTooLong(int most) {
+    return invalid(431, "the headers are larger than " + most + " bytes", "headers_too_large");
+  }
+
+  static ApiException notHttp() {
+    return invalid(400, "expected a request of HTTP/1.1 or 1.0", "invalid_http");
   }
 
   static ApiException full(String message) {
@@ -131,6 +154,11 @@ final class ApiException extends RuntimeException {
   @Nullable
   String code() {
     return code;
+  }
+
+  /** Whether asking the same again must end the same, though the status is one that clients repeat. */
+  boolean isFinal() {
+    return "deadline_exceeded".equals(code);
   }
 
   /** Seconds to wait before another try; 0 if another try would not help. */

@@ -109,6 +109,9 @@ final class Call {
     if (e.retryAfter() > 0) {
       header("Retry-After", Integer.toString(e.retryAfter()));
     }
+    if (e.isFinal()) {
+      header("x-should-retry", "false"); // OpenAI's clients ask again after every other 408
+    }
     if (e.status() == 401) {
       header("WWW-Authenticate", "Bearer");
     }

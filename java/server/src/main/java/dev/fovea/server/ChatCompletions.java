@@ -34,8 +34,9 @@ final class ChatCompletions {
   }
 
   void serve(Call call, Model model) {
-    ChatRequest request =
-        ChatReader.read(Fields.of(mapper, call.body()), pictures::read, mostPictures);
+    Fields body = Fields.of(mapper, call.body());
+    GenerationReader.limit(body, call.cancellation());
+    ChatRequest request = ChatReader.read(body, pictures::read, mostPictures);
     requireModel(request.model(), model);
     for (ChatRequest.Spot spot : request.spots()) {
       requireInside(spot, request, model);

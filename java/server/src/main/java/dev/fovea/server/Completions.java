@@ -53,6 +53,7 @@ final class Completions {
     }
     int top = (int) body.whole("logprobs", 0, 0, MOST_TOP);
     Generation generation = GenerationReader.read(body, top);
+    GenerationReader.limit(body, call.cancellation());
     boolean stream = body.flag("stream", false);
     JsonNode options = body.value("stream_options");
     boolean usage =

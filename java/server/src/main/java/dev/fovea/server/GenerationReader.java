@@ -1,7 +1,9 @@
 package dev.fovea.server;
 
+import dev.fovea.Cancellation;
 import dev.fovea.Generation;
 import dev.fovea.Sampling;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +24,7 @@ final class GenerationReader {
       "stop",
       "ignore_eos",
       "priority",
+      "timeout_ms",
       "presence_penalty",
       "frequency_penalty",
       "logit_bias");
@@ -30,7 +33,16 @@ final class GenerationReader {
   private static final int MOST_STOPS = 16;
   private static final int LONGEST_STOP = 256;
 
+  private static final int LONGEST_MS = 3_600_000;
+
   private GenerationReader() {}
+
+  /** Cancels what is asked for when {@code timeout_ms} of the request are over, counted from now. */
+  static void limit(Fields request, Cancellation cancellation) {
+    if (request.has("timeout_ms")) {
+      cancellation.cancelAfter(Duration.ofMillis(request.whole("timeout_ms", 0, 1, LONGEST_MS)));
+    }
+  }
 
   /** @param top how many of the likeliest tokens to report; 0 for none */
   static Generation read(Fields request, int top) {

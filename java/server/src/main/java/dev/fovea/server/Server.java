@@ -7,6 +7,9 @@ import dev.fovea.ModelInfo;
 import dev.fovea.error.FoveaException;
 import dev.fovea.error.InputException;
 import dev.fovea.model.text.Tokenizer;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.handler.codec.http.TooLongHttpLineException;
+import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
@@ -49,6 +52,7 @@ public final class Server implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Server.class);
   private static final int MOST_HEAD = 16 << 10;
   private static final int MOST_LINE = 4 << 10;
+  private static final long LINGER_MS = 1_000;
   private static final int MOST_TEXT = 1 << 20;
 
   /** A way to answer a request. */
@@ -109,15 +113,31 @@ public final class Server implements AutoCloseable {
         .createHttpServer(new HttpServerOptions()
             .setHost(options.host())
             .setPort(options.port())
-            // Waiting for an upgrade, Vert.x shows no connection before its first head: Patience
-            // would
-            // not see those on which a head drips in.
+            // Waiting for an upgrade, Vert.x shows no connection before its first head, and
+            // Patience would not see those on which a head drips in.
             .setHttp2ClearTextEnabled(false)
             .setMaxHeaderSize(MOST_HEAD)
             .setMaxInitialLineLength(MOST_LINE)
             .setHandle100ContinueAutomatically(true))
         .connectionHandler(this::connected)
+        .invalidRequestHandler(Server::unreadable)
         .requestHandler(this::received);
+  }
+
+  /** Answers what is not HTTP, or has too long a head, and ends the connection: where a next request would begin is not known. */
+  private static void unreadable(HttpServerRequest request) {
+    ApiException e = switch (request.decoderResult().cause()) {
+      case TooLongHttpLineException line -> ApiException.lineTooLong(MOST_LINE);
+      case TooLongHttpHeaderException head -> ApiException.headTooLong(MOST_HEAD);
+      case null, default -> ApiException.notHttp();
+    };
+    Future<Void> told = request
+        .response()
+        .setStatusCode(e.status())
+        .putHeader("Content-Type", "application/json")
+        .putHeader("Connection", "close")
+        .end(Call.error(e).toString());
+    told.onComplete(done -> request.connection().close());
   }
 
   /**
@@ -262,13 +282,19 @@ public final class Server implements AutoCloseable {
     private boolean over;
   }
 
-  /** Refuses a request whose body is not wanted; the connection ends, since the rest of it may still be under way. */
+  /**
+   * Refuses a request whose body is not wanted. What is still under way is read and dropped for a while: a connection closed with bytes
+   * unread is reset, and its client may never see the answer.
+   */
   private void begin(HttpServerRequest request, ApiException e) {
-    request.response().putHeader("Connection", "close");
     Call call = new Call(vertx, request, new byte[0]);
     Thread.startVirtualThread(() -> {
       call.fail(e);
-      request.connection().close();
+      vertx.setTimer(LINGER_MS, t -> {
+        if (!request.isEnded()) {
+          request.connection().close();
+        }
+      });
     });
   }
 

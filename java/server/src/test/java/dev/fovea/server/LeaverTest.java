@@ -93,6 +93,35 @@ class LeaverTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void anAnswerEndsWhenItsTimeIsOver(boolean stream) throws Exception {
+    try (Client client = Client.of(ServerOptions.DEFAULT)) {
+      client.chat(question("What is this?").put("max_tokens", 1));
+      Fovea fovea = fovea(client);
+      waitFor("rest", Duration.ofSeconds(5), () -> fovea.load().answering() == 0);
+      int atRest = fovea.load().pagesUsed();
+      HttpResponse<String> response =
+          client.chat(longQuestion().put("timeout_ms", 200).put("stream", stream));
+      if (stream) {
+        assertEquals(200, response.statusCode());
+        assertTrue(Client.events(response).size() > 2, response.body());
+        String last = Client.events(response).getLast();
+        assertTrue(last.contains("deadline_exceeded"), last);
+      } else {
+        assertEquals(408, response.statusCode(), response.body());
+        assertEquals("deadline_exceeded", json(response).at("/error/code").asString());
+        assertEquals("false", response.headers().firstValue("x-should-retry").orElse(""));
+      }
+      waitFor(
+          "pages freed",
+          Duration.ofMillis(100),
+          () -> fovea.load().answering() == 0 && fovea.load().pagesUsed() <= atRest);
+      HttpResponse<String> quick = client.chat(question("What is this?").put("timeout_ms", 60_000));
+      assertEquals(200, quick.statusCode(), quick.body());
+    }
+  }
+
   @Test
   void aFullQueueSaysWhenToComeAgain() {
     FoveaOptions narrow = FoveaOptions.builder()
