@@ -20,12 +20,12 @@
 
 namespace {
 
-// Packets of each row that a lane asks for at once. Scales that are words leave registers for fewer where there are several rows
-// of x. A lane's sums go on in the same order.
+// Packets of each row that a lane asks for at once: as many as leave no register to be spilled on any architecture. A lane's sums
+// go on in the same order.
 template <LinearWeights W, int M>
-constexpr int AHEAD = !LinearBlocks<W>::GROUPED || M == 1 ? 4
-                      : M == 2                            ? 2
-                                                          : 3;
+constexpr int AHEAD = M == 4                                 ? 3
+                      : (M == 2 && LinearBlocks<W>::GROUPED) ? 2
+                                                             : 4;
 
 template <LinearWeights W, int COUNT>
 struct Packets {

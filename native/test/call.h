@@ -49,6 +49,54 @@ uint16_t float_to_half(double v) {  // normal range only, as the tests need it
   return static_cast<uint16_t>(sign | (((e + 14) << 10) + bits - 1024));
 }
 
+// Element i of a tensor.
+double element(int32_t dtype, const uint8_t *data, size_t i) {
+  auto half = [](uint16_t h) { return double{half_to_float(h)}; };
+  switch (dtype) {
+    case FOVEA_F32: {
+      float f;
+      memcpy(&f, data + 4 * i, 4);
+      return f;
+    }
+    case FOVEA_I32: {
+      int32_t v;
+      memcpy(&v, data + 4 * i, 4);
+      return v;
+    }
+    case FOVEA_U8:
+      return data[i];
+    case FOVEA_F16: {
+      uint16_t h;
+      memcpy(&h, data + 2 * i, 2);
+      return half(h);
+    }
+    case FOVEA_BF16: {
+      uint32_t bits = 0;
+      memcpy(reinterpret_cast<uint8_t *>(&bits) + 2, data + 2 * i, 2);
+      float f;
+      memcpy(&f, &bits, 4);
+      return f;
+    }
+    case FOVEA_Q8_0: {
+      fovea_q8_0 b;
+      memcpy(&b, data + i / 32 * sizeof b, sizeof b);
+      return half(b.d) * b.q[i % 32];
+    }
+    case FOVEA_Q4_G128: {
+      fovea_q4_g128 b;
+      memcpy(&b, data + i / 128 * sizeof b, sizeof b);
+      size_t j = i % 32, at = i % 128 / 32 * 16;
+      return half(b.d) * ((j < 16 ? b.q[at + j] & 15 : b.q[at + j - 16] >> 4) - b.z);
+    }
+    default: {
+      fovea_q4_0 b;
+      memcpy(&b, data + i / 32 * sizeof b, sizeof b);
+      size_t j = i % 32;
+      return half(b.d) * ((j < 16 ? b.q[j] & 15 : b.q[j - 16] >> 4) - 8);
+    }
+  }
+}
+
 constexpr size_t GUARD = 64;
 constexpr uint8_t FILL = 0xa5;
 
@@ -122,44 +170,7 @@ struct Buffer {
 
   std::vector<double> decode() const {
     std::vector<double> all(static_cast<size_t>(count()));
-    for (size_t i = 0; i < all.size(); i++) {
-      if (dtype == FOVEA_F32) {
-        float f;
-        memcpy(&f, data() + 4 * i, 4);
-        all[i] = f;
-      } else if (dtype == FOVEA_I32) {
-        int32_t v;
-        memcpy(&v, data() + 4 * i, 4);
-        all[i] = v;
-      } else if (dtype == FOVEA_U8) {
-        all[i] = data()[i];
-      } else if (dtype == FOVEA_F16) {
-        uint16_t h;
-        memcpy(&h, data() + 2 * i, 2);
-        all[i] = half_to_float(h);
-      } else if (dtype == FOVEA_BF16) {
-        uint32_t bits = 0;
-        memcpy(reinterpret_cast<uint8_t *>(&bits) + 2, data() + 2 * i, 2);
-        float f;
-        memcpy(&f, &bits, 4);
-        all[i] = f;
-      } else if (dtype == FOVEA_Q8_0) {
-        fovea_q8_0 b;
-        memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
-        all[i] = double{half_to_float(b.d)} * b.q[i % 32];
-      } else if (dtype == FOVEA_Q4_G128) {
-        fovea_q4_g128 b;
-        memcpy(&b, data() + i / 128 * sizeof b, sizeof b);
-        size_t j = i % 32, at = i % 128 / 32 * 16;
-        all[i] = double{half_to_float(b.d)} *
-                 ((j < 16 ? b.q[at + j] & 15 : b.q[at + j - 16] >> 4) - b.z);
-      } else {
-        fovea_q4_0 b;
-        memcpy(&b, data() + i / 32 * sizeof b, sizeof b);
-        size_t j = i % 32;
-        all[i] = double{half_to_float(b.d)} * ((j < 16 ? b.q[j] & 15 : b.q[j - 16] >> 4) - 8);
-      }
-    }
+    for (size_t i = 0; i < all.size(); i++) all[i] = element(dtype, data(), i);
     return all;
   }
 

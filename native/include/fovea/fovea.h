@@ -217,12 +217,15 @@ typedef struct fovea_advance_args {
 
 /* ---- the cpu backend ---- */
 
-/* Instruction-set tiers, each including those before it. */
+/* Instruction-set tiers, each including the scalar one and those before it of its architecture. */
 enum fovea_cpu_tier {
   FOVEA_CPU_SCALAR = 0,
-  FOVEA_CPU_AVX2 = 1,       /* AVX2, FMA, F16C */
-  FOVEA_CPU_AVX512 = 2,     /* AVX-512 F, BW, VL, DQ, VNNI */
-  FOVEA_CPU_AVX512_BF16 = 3 /* the same and BF16 dot products */
+  FOVEA_CPU_AVX2 = 1,         /* AVX2, FMA, F16C */
+  FOVEA_CPU_AVX512 = 2,       /* AVX-512 F, BW, VL, DQ, VNNI */
+  FOVEA_CPU_AVX512_BF16 = 3,  /* the same and BF16 dot products */
+  FOVEA_CPU_NEON = 4,         /* aarch64: Advanced SIMD of ARMv8.0 */
+  FOVEA_CPU_NEON_DOTPROD = 5, /* the same and dot products of bytes */
+  FOVEA_CPU_NEON_I8MM = 6     /* the same, matrix products of bytes and BF16 dot products */
 };
 
 typedef struct fovea_cpu fovea_cpu;

@@ -3,80 +3,18 @@
 #pragma once
 
 #include "dot.h"
+#include "vec.h"
+#if defined(__ARM_NEON)
+#include "dot_float_neon.h"
+#endif
 
 namespace fovea {
 namespace {
 
-// ---- a vector of binary32 numbers, as wide as the tier has ----
-
-#if defined(__AVX512F__)
-struct Vec {
-  static constexpr int LANES = 16;
-  __m512 v;
-  static Vec zero() { return {_mm512_setzero_ps()}; }
-  static Vec load(const float *p) { return {_mm512_loadu_ps(p)}; }
-  static Vec load(const float *p, int n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
-  static Vec half(const uint16_t *p) {
-    return {_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p))};
-  }
-  static Vec half(const uint16_t *p, int n) {
-    return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask(n), p))};
-  }
-  static Vec bfloat(const uint16_t *p) { return widen(_mm256_loadu_si256((const __m256i *)p)); }
-  static Vec bfloat(const uint16_t *p, int n) {
-    return widen(_mm256_maskz_loadu_epi16(mask(n), p));
-  }
-  static __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1); }
-  static Vec widen(__m256i h) {
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16))};
-  }
-  void fma(Vec a, Vec b) { v = _mm512_fmadd_ps(a.v, b.v, v); }
-  float sum() const { return sum16(v); }
-};
+// Rows of w by rows of x that the registers hold sums for.
+#if defined(__AVX512F__) || defined(__ARM_NEON)
 constexpr int ROWS = 4, COLS = 6;
-#elif defined(__AVX2__)
-struct Vec {
-  static constexpr int LANES = 8;
-  __m256 v;
-  static Vec zero() { return {_mm256_setzero_ps()}; }
-  static Vec load(const float *p) { return {_mm256_loadu_ps(p)}; }
-  static Vec half(const uint16_t *p) {
-    return {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p))};
-  }
-  static Vec bfloat(const uint16_t *p) {
-    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
-    return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
-  }
-  static Vec load(const float *p, int n) {
-    float whole[8] = {};
-    for (int i = 0; i < n; i++) whole[i] = p[i];
-    return load(whole);
-  }
-  static Vec half(const uint16_t *p, int n) {
-    uint16_t whole[8] = {};
-    for (int i = 0; i < n; i++) whole[i] = p[i];
-    return half(whole);
-  }
-  static Vec bfloat(const uint16_t *p, int n) {
-    uint16_t whole[8] = {};
-    for (int i = 0; i < n; i++) whole[i] = p[i];
-    return bfloat(whole);
-  }
-  void fma(Vec a, Vec b) { v = _mm256_fmadd_ps(a.v, b.v, v); }
-  float sum() const { return sum8(v); }
-};
-constexpr int ROWS = 2, COLS = 4;
 #else
-struct Vec {
-  static constexpr int LANES = 1;
-  float v;
-  static Vec zero() { return {0.f}; }
-  static Vec load(const float *p, int = 1) { return {*p}; }
-  static Vec half(const uint16_t *p, int = 1) { return {from_half(*p)}; }
-  static Vec bfloat(const uint16_t *p, int = 1) { return {from_bfloat(*p)}; }
-  void fma(Vec a, Vec b) { v += a.v * b.v; }
-  float sum() const { return v; }
-};
 constexpr int ROWS = 2, COLS = 4;
 #endif
 

@@ -175,43 +175,59 @@ struct Quantized : Stored<B> {
     return _mm512_cvtepi32_ps(less_zeros(sum, zeros, _mm512_load_si512(a.offset)));
   }
 
-  template <int NN>
-  static void row(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out) {
+  // RR rows of w, `apart` bytes from one to the next.
+  template <int RR, int NN>
+  static void rows(const uint8_t *w, int64_t apart, const uint8_t *x, int64_t x_row, int64_t width,
+                   float *out, int64_t out_apart) {
     int64_t count = width / FOVEA_BLOCK, whole = count / BLOCKS;
-    __m512 acc[NN];
-    UNROLL for (int n = 0; n < NN; n++) acc[n] = _mm512_setzero_ps();
+    __m512 acc[RR][NN];
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) acc[r][n] =
+        _mm512_setzero_ps();
     for (int64_t g = 0; g < whole; g++) {
-      __m512i weights[8], zeros;
-      __m512 scales = decode(w + g * GROUP_BYTES, weights, zeros);
-      UNROLL for (int n = 0; n < NN; n++) {
-        const Group &a = groups(x + n * x_row)[g];
-        acc[n] = _mm512_fmadd_ps(dots(weights, zeros, a),
-                                 _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[n]);
+      UNROLL for (int r = 0; r < RR; r++) {
+        const uint8_t *group = w + r * apart + g * GROUP_BYTES;
+        fetch_far(group, GROUP_BYTES);
+        __m512i weights[8], zeros;
+        __m512 scales = decode(group, weights, zeros);
+        UNROLL for (int n = 0; n < NN; n++) {
+          const Group &a = groups(x + n * x_row)[g];
+          acc[r][n] = _mm512_fmadd_ps(dots(weights, zeros, a),
+                                      _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[r][n]);
+        }
       }
     }
     if (int rest =
             static_cast<int>(count % BLOCKS)) {  // the same, on a copy that does not end early
-      alignas(64) uint8_t copy[GROUP_BYTES] = {};
-      memcpy(copy, w + whole * GROUP_BYTES, static_cast<size_t>(rest / SPAN * BYTES));
       __mmask16 there = 0;
       for (int b = 0; b < rest; b++) there = static_cast<__mmask16>(there | 1u << lane_of(b));
-      __m512i weights[8], zeros;
-      __m512 scales = decode(copy, weights, zeros);
-      UNROLL for (int n = 0; n < NN; n++) {
-        const Group &a = groups(x + n * x_row)[whole];
-        acc[n] = _mm512_mask3_fmadd_ps(dots(weights, zeros, a),
-                                       _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[n], there);
+      UNROLL for (int r = 0; r < RR; r++) {
+        alignas(64) uint8_t copy[GROUP_BYTES] = {};
+        memcpy(copy, w + r * apart + whole * GROUP_BYTES, static_cast<size_t>(rest / SPAN * BYTES));
+        __m512i weights[8], zeros;
+        __m512 scales = decode(copy, weights, zeros);
+        UNROLL for (int n = 0; n < NN; n++) {
+          const Group &a = groups(x + n * x_row)[whole];
+          acc[r][n] =
+              _mm512_mask3_fmadd_ps(dots(weights, zeros, a),
+                                    _mm512_mul_ps(scales, _mm512_load_ps(a.d)), acc[r][n], there);
+        }
       }
     }
-    UNROLL for (int n = 0; n < NN; n++) out[n * TILE] = sum16(acc[n]);
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++)
+        out[n * TILE + r * out_apart] = sum16(acc[r][n]);
   }
 
-  static void multiply(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row,
+  // Two rows at a time, from either half: memory gives two streams a thread more than one, and more than four (docs/perf/cpu.md).
+  static void multiply(const uint8_t *w, int64_t rows_, const uint8_t *x, int64_t x_row,
                        int64_t width, int64_t n, float *out) {
+    int64_t half = rows_ / 2, row = row_bytes(width);
     for (int64_t t = 0; t < n; t += N) {
       with_count<N>(n - t < N ? n - t : N, [&](auto columns) {
-        for (int64_t o = 0; o < rows; o++)
-          row<columns>(w + o * row_bytes(width), x + t * x_row, x_row, width, out + t * TILE + o);
+        float *y = out + t * TILE;
+        for (int64_t o = 0; o < half; o++)
+          rows<2, columns>(w + o * row, half * row, x + t * x_row, x_row, width, y + o, half);
+        if (int64_t last = 2 * half; last < rows_)
+          rows<1, columns>(w + last * row, 0, x + t * x_row, x_row, width, y + last, 0);
       });
     }
   }
@@ -333,7 +349,7 @@ struct Quantized : Stored<B> {
                  n - t < COLUMNS ? n - t : COLUMNS, out + t * TILE);
   }
 };
-#else
+#elif !defined(__ARM_NEON)
 // Rounds 32 activations to whole numbers q with x = d q, |q| <= 127; returns d and the sum of q.
 float quantize32(const float *x, int8_t *q, int32_t *sum) {
   float most = 0;
@@ -461,3 +477,7 @@ struct Quantized : Stored<B> {
 
 }  // namespace
 }  // namespace fovea
+
+#if defined(__ARM_NEON)
+#include "dot_quantized_neon.h"
+#endif

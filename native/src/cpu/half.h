@@ -26,6 +26,10 @@ namespace {
 [[maybe_unused]] inline float from_half(uint16_t h) {
 #if defined(__F16C__)
   return _cvtsh_ss(h);
+#elif defined(__ARM_NEON)
+  __fp16 half;
+  memcpy(&half, &h, 2);
+  return half;
 #else
   uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16;
   uint32_t magnitude = h & 0x7fff;
@@ -39,6 +43,11 @@ namespace {
 [[maybe_unused]] inline uint16_t to_half(float f) {
 #if defined(__F16C__)
   return _cvtss_sh(f, 0);
+#elif defined(__ARM_NEON)
+  __fp16 half = static_cast<__fp16>(f);
+  uint16_t bits;
+  memcpy(&bits, &half, 2);
+  return bits;
 #else
   uint32_t bits = to_bits(f);
   uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000);

@@ -347,7 +347,7 @@ int32_t run_qkv(Run &run, const void *args) {
   return FOVEA_OK;
 }
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
 using Bfloat = DotBF16;
 #else
 using Bfloat = Plain<BF16>;

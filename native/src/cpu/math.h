@@ -6,11 +6,12 @@
 namespace fovea {
 namespace {
 
-// e^x to about 2 units in the last place for |x| <= 87; 0 below -87.3, a huge finite number above 88.3. The argument is
+// e^x to about 2 units in the last place for |x| <= 87; 0 below -87.7, where 2^n is below the least normal number and its bits
+// come out as 0; a huge finite number above 88.3. No condition comes twice: compilers make a branch of that, and no vectors. The argument is
 // split into n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts), e^r = 1 + r + r^2 p(r) with Cephes' polynomial p
 // (Moshier 1989). Must not be compiled with reassociation, which would merge the two parts.
 [[maybe_unused]] inline __attribute__((always_inline)) float exp_(float x) {
-  float c = x < -87.3f ? -87.3f : x;
+  float c = x < -88.f ? -88.f : x;
   c = c > 88.3f ? 88.3f : c;
   float scaled = c * 1.44269504f;
   int32_t whole = static_cast<int32_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));
@@ -25,7 +26,7 @@ namespace {
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.f;
   float scale = from_bits((static_cast<uint32_t>(whole) + 127u) << 23);
-  return x < -87.3f ? 0.f : p * scale;
+  return p * scale;
 }
 
 [[maybe_unused]] inline __attribute__((always_inline)) float sigmoid(float x) {

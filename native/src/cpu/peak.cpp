@@ -5,6 +5,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace fovea {
@@ -17,6 +19,8 @@ constexpr int SUMS = 12;  // latency 4 or 5, two starts per cycle: 10 would do
 #define KEEP(x) asm volatile("" : "+v"(x))
 #elif defined(__AVX2__)
 #define KEEP(x) asm volatile("" : "+x"(x))
+#elif defined(__ARM_NEON)
+#define KEEP(x) asm volatile("" : "+w"(x))
 #else
 #define KEEP(x) asm volatile("" : "+r"(x))
 #endif
@@ -28,6 +32,10 @@ constexpr int SUMS = 12;  // latency 4 or 5, two starts per cycle: 10 would do
 constexpr int64_t INT8 = 128;
 #elif defined(__AVX2__)
 constexpr int64_t INT8 = 64;
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+constexpr int64_t INT8 = 64;
+#elif defined(__ARM_NEON)
+constexpr int64_t INT8 = 32;
 #else
 constexpr int64_t INT8 = 2;
 #endif
@@ -48,6 +56,21 @@ void int8(int64_t rounds) {
       sum[s] = _mm256_add_epi32(sum[s], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), one));
       KEEP(sum[s]);
     }
+#elif defined(__ARM_NEON)
+  int32x4_t sum[SUMS];
+  int8x16_t a = vdupq_n_s8(3), b = vdupq_n_s8(5);
+  EACH_SUM sum[s] = vdupq_n_s32(0);
+  for (int64_t i = 0; i < rounds; i++) EACH_SUM {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+      sum[s] = vmmlaq_s32(sum[s], a, b);
+#elif defined(__ARM_FEATURE_DOTPROD)
+      sum[s] = vdotq_s32(sum[s], a, b);
+#else
+      KEEP(a);  // or the product would be computed once
+      sum[s] = vpadalq_s16(sum[s], vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b));
+#endif
+      KEEP(sum[s]);
+    }
 #else
   int32_t sum[SUMS] = {}, a = 3, b = 5;
   for (int64_t i = 0; i < rounds; i++) EACH_SUM {
@@ -64,6 +87,10 @@ constexpr int64_t BF16 = 64;
 constexpr int64_t BF16 = 32;
 #elif defined(__AVX2__)
 constexpr int64_t BF16 = 16;
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+constexpr int64_t BF16 = 16;
+#elif defined(__ARM_NEON)
+constexpr int64_t BF16 = 8;
 #else
 constexpr int64_t BF16 = 2;
 #endif
@@ -90,6 +117,23 @@ void bf16(int64_t rounds) {
   EACH_SUM sum[s] = _mm256_setzero_ps();
   for (int64_t i = 0; i < rounds; i++) EACH_SUM {
       sum[s] = _mm256_fmadd_ps(a, b, sum[s]);
+      KEEP(sum[s]);
+    }
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  float32x4_t sum[SUMS];
+  uint16x8_t one = vdupq_n_u16(0x3f80);
+  KEEP(one);  // GCC 12 would load the constant with an instruction of binary16
+  bfloat16x8_t a = vreinterpretq_bf16_u16(one), b = a;
+  EACH_SUM sum[s] = vdupq_n_f32(0);
+  for (int64_t i = 0; i < rounds; i++) EACH_SUM {
+      sum[s] = vbfdotq_f32(sum[s], a, b);
+      KEEP(sum[s]);
+    }
+#elif defined(__ARM_NEON)
+  float32x4_t sum[SUMS], a = vdupq_n_f32(1), b = a;
+  EACH_SUM sum[s] = vdupq_n_f32(0);
+  for (int64_t i = 0; i < rounds; i++) EACH_SUM {
+      sum[s] = vfmaq_f32(sum[s], a, b);
       KEEP(sum[s]);
     }
 #else

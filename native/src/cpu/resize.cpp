@@ -19,10 +19,9 @@ namespace {
 
 constexpr int FRACTION_BITS = 22;
 constexpr uint32_t HALF = 1u << (FRACTION_BITS - 1);
-constexpr int64_t CHANNELS = 3, SPAN = 4, LEVELS = 256;
+constexpr int64_t CHANNELS = 3, LEVELS = 256;
 constexpr int64_t LINES = 4;       // picture rows resampled together
 constexpr int64_t MOST_ROWS = 32;  // of a band
-constexpr int LOW_BITS = 12;
 
 struct Span {
   int32_t first, count, at, padding;
@@ -67,6 +66,7 @@ void across_plain(const Job &j, const uint8_t *row, uint8_t *line) {
 #if defined(__AVX2__)
 
 constexpr int64_t GROUP = 4;
+constexpr int LOW_BITS = 12;
 // A group reads 16 bytes, up to three pixels and four bytes more than there are weights.
 constexpr int64_t OVERREAD = 13;
 

@@ -8,6 +8,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 #include <new>
@@ -33,25 +37,25 @@ namespace fovea {
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define FOVEA_X86 1
-#define DECLARE(op) \
-  extern const KernelList op##__scalar, op##__avx2, op##__avx512, op##__avx512_bf16;
-#define ENTRIES(op)                                                 \
-  {&op##__scalar, FOVEA_CPU_SCALAR}, {&op##__avx2, FOVEA_CPU_AVX2}, \
-      {&op##__avx512, FOVEA_CPU_AVX512}, {&op##__avx512_bf16, FOVEA_CPU_AVX512_BF16},
+#define FOVEA_TIERS(X, op) \
+  X(op, scalar, SCALAR) X(op, avx2, AVX2) X(op, avx512, AVX512) X(op, avx512_bf16, AVX512_BF16)
+#elif defined(__aarch64__)
+#define FOVEA_TIERS(X, op) \
+  X(op, scalar, SCALAR)    \
+  X(op, neon, NEON) X(op, neon_dotprod, NEON_DOTPROD) X(op, neon_i8mm, NEON_I8MM)
 #else
-#define DECLARE(op) extern const KernelList op##__scalar;
-#define ENTRIES(op) {&op##__scalar, FOVEA_CPU_SCALAR},
+#define FOVEA_TIERS(X, op) X(op, scalar, SCALAR)
 #endif
+
+#define DECLARE_IN(op, tier, code) extern const KernelList op##__##tier;
+#define DECLARE(op) FOVEA_TIERS(DECLARE_IN, op)
+#define ENTRY_IN(op, tier, code) {&op##__##tier, FOVEA_CPU_##code},
+#define ENTRIES(op) FOVEA_TIERS(ENTRY_IN, op)
 
 FOVEA_OPS(DECLARE)
 
-#if defined(FOVEA_X86)
-extern const Peak peak__scalar, peak__avx2, peak__avx512, peak__avx512_bf16;
-static const Peak *const PEAKS[] = {&peak__scalar, &peak__avx2, &peak__avx512, &peak__avx512_bf16};
-#else
-extern const Peak peak__scalar;
-static const Peak *const PEAKS[] = {&peak__scalar};
-#endif
+#define DECLARE_PEAK(peak, tier, code) extern const Peak peak##__##tier;
+FOVEA_TIERS(DECLARE_PEAK, peak)
 
 namespace {
 
@@ -82,6 +86,40 @@ const Line *line(int64_t index) {
              : nullptr;
 }
 
+// Null if the library has no such tier.
+const Peak *peak_of(int32_t tier) {
+  struct Entry {
+    const Peak *peak;
+    int32_t tier;
+  };
+  static const Entry entries[] = {FOVEA_TIERS(ENTRY_IN, peak)};
+  for (const Entry &e : entries)
+    if (e.tier == tier) return e.peak;
+  return nullptr;
+}
+
+#if defined(__aarch64__)
+// The bits of Linux's <asm/hwcap.h>, which older headers lack.
+struct Arm {
+#if defined(__linux__)
+  bool dotprod = getauxval(AT_HWCAP) >> 20 & 1;
+  bool i8mm = getauxval(AT_HWCAP2) >> 13 & 1;
+  bool bf16 = getauxval(AT_HWCAP2) >> 14 & 1;
+#elif defined(__APPLE__)
+  static bool has(const char *name) {
+    int value = 0;
+    size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+  }
+  bool dotprod = has("hw.optional.arm.FEAT_DotProd");
+  bool i8mm = has("hw.optional.arm.FEAT_I8MM");
+  bool bf16 = has("hw.optional.arm.FEAT_BF16");
+#else
+  bool dotprod = false, i8mm = false, bf16 = false;
+#endif
+};
+#endif
+
 }  // namespace
 }  // namespace fovea
 
@@ -107,6 +145,10 @@ FOVEA_EXPORT int32_t fovea_cpu_best_tier(void) {
       !__builtin_cpu_supports("avx512vnni"))
     return FOVEA_CPU_AVX2;
   return __builtin_cpu_supports("avx512bf16") ? FOVEA_CPU_AVX512_BF16 : FOVEA_CPU_AVX512;
+#elif defined(__aarch64__)
+  static const Arm has;
+  if (!has.dotprod) return FOVEA_CPU_NEON;
+  return has.i8mm && has.bf16 ? FOVEA_CPU_NEON_I8MM : FOVEA_CPU_NEON_DOTPROD;
 #else
   return FOVEA_CPU_SCALAR;
 #endif
@@ -203,12 +245,13 @@ FOVEA_EXPORT uint64_t fovea_cpu_read(fovea_cpu *cpu, const void *data, int64_t b
 }
 
 FOVEA_EXPORT int64_t fovea_cpu_peak(fovea_cpu *cpu, int32_t tier, int32_t dtype, int64_t rounds) {
-  if (!cpu || tier < 0 || tier > fovea_cpu_best_tier() || rounds < 1 || rounds > 1 << 30) return 0;
+  const Peak *peak = peak_of(tier);
+  if (!cpu || !peak || tier > fovea_cpu_best_tier() || rounds < 1 || rounds > 1 << 30) return 0;
   if (dtype != FOVEA_Q8_0 && dtype != FOVEA_BF16) return 0;
   struct Work {
     void (*body)(int64_t rounds);
     int64_t rounds;
-  } work{dtype == FOVEA_BF16 ? PEAKS[tier]->bf16 : PEAKS[tier]->int8, rounds};
+  } work{dtype == FOVEA_BF16 ? peak->bf16 : peak->int8, rounds};
   // Small pieces, so that a thread that is late leaves its share to the others.
   constexpr int64_t PIECES = 16;
   int threads = cpu->pool.threads();
@@ -220,5 +263,5 @@ FOVEA_EXPORT int64_t fovea_cpu_peak(fovea_cpu *cpu, int32_t tier, int32_t dtype,
       },
       &work);
   return PIECES * threads * rounds *
-         (dtype == FOVEA_BF16 ? PEAKS[tier]->bf16_operations : PEAKS[tier]->int8_operations);
+         (dtype == FOVEA_BF16 ? peak->bf16_operations : peak->int8_operations);
 }

@@ -1,53 +1,31 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { after, afterEach, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { answerAt, ask, click, drag, launch, openScene, question, shot, SIZES, visit } from "../browser.js";
+import { root, serve } from "./server.js";
 
 /** The page with the real server and the demo model: what is shown must be what the model says. FOVEA_URL names a server that already runs. */
-const root = fileURLToPath(new URL("../../../../../", import.meta.url));
 const samples = `${root}samples/`;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-let url = process.env.FOVEA_URL;
+let url;
 let server;
 let browser;
 let context;
 let page;
 let faults;
 
-const freePort = () =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
-
 before(async () => {
-  if (!url) {
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}/`;
-    server = spawn(`${root}fovea`, ["serve", "--port", String(port)], { stdio: ["ignore", "inherit", "inherit"] });
-    const end = Date.now() + 300_000; // a first start builds
-    while (!(await fetch(`${url}health`).then((r) => r.ok, () => false))) {
-      assert.ok(Date.now() < end && server.exitCode === null, "the server did not start");
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
+  server = await serve();
+  url = server.url;
   browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
-  if (server) {
-    const ended = new Promise((resolve) => server.once("exit", resolve));
-    server.kill("SIGTERM");
-    await ended;
-  }
+  await server?.stop();
 });
 
 const start = async (options) => {

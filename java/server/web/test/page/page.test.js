@@ -94,7 +94,7 @@ describe("asking", () => {
     await openScene(page);
     await ask(page, "Where is the penguin?");
     const spot = page.locator("button.spot");
-    assert.equal(await spot.innerText(), "[239, 213, 326, 353]");
+    assert.equal(await spot.innerText(), "[239, 213, 325, 353]");
     assert.equal(await page.locator(".outline-spot").count(), 1);
     assert.equal(await page.locator(".tag-spot").innerText(), "penguin");
     await spot.hover();
@@ -130,7 +130,7 @@ describe("asking", () => {
     for (const { body } of mock.requests) assert.equal(body.messages[0].content[0].regions.length, 1);
     await page.getByRole("button", { name: "Copy the table" }).click();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
-    assert.match(copied, /^region\tplace\tWhat is this\?\n1\tbox from 360, 41 to 464, 179\tA rabbit\./);
+    assert.match(copied, /^region\tplace\tWhat is this\?\n1\tbox from 360, 41 to 464, 180\tA rabbit\./);
   });
 
   test("an answer, a curl command and Java are copied", async () => {

@@ -61,6 +61,7 @@ final class Draft {
   private @Nullable Prompt prompt;
   private @Nullable Decoding decoding;
   private @Nullable Writing writing;
+  private long queueTime;
   private long imageTime;
   private long promptTime;
 
@@ -138,7 +139,9 @@ final class Draft {
     }
     decoding = d;
     writing = new Writing(d);
-    promptTime = -System.nanoTime();
+    long now = System.nanoTime();
+    queueTime = now - asked - imageTime;
+    promptTime = -now;
     return true;
   }
 
@@ -169,7 +172,7 @@ final class Draft {
           List.of(),
           reason,
           new Usage(0, 0, 0, 0),
-          new Timings(imageTime * MS, 0, 0, 0)));
+          new Timings(Math.max(0, queueTime) * MS, imageTime * MS, 0, 0, 0)));
       return;
     }
     w.end();
@@ -180,7 +183,12 @@ final class Draft {
         List.copyOf(w.kept),
         reason,
         new Usage(p.ids().size(), imageTokens, decoding.cached(), w.tokens.size()),
-        new Timings(imageTime * MS, Math.max(0, promptTime) * MS, w.time * MS, w.firstToken * MS));
+        new Timings(
+            queueTime * MS,
+            imageTime * MS,
+            Math.max(0, promptTime) * MS,
+            w.time * MS,
+            w.firstToken * MS));
     decoding.close();
     complete(r);
   }

@@ -11,6 +11,10 @@ import dev.fovea.error.InputException;
 import dev.fovea.model.DecoderConfig;
 import dev.fovea.model.checkpoint.LoadedModel;
 import dev.fovea.model.checkpoint.OpenOptions;
+import dev.fovea.model.image.Picture;
+import dev.fovea.model.image.Preprocessing;
+import dev.fovea.model.prompt.ImageFrame;
+import dev.fovea.model.prompt.Region;
 import dev.fovea.model.text.Tokenizer;
 import dev.fovea.tensor.DType;
 import java.nio.file.Path;
@@ -136,12 +140,38 @@ public final class Fovea implements AutoCloseable {
   /** {@code auto} is the cpu backend for now: the only one that is fast. A named backend that cannot run is an error. */
   private static Device device(FoveaOptions options) {
     String name = options.backend().equals("auto") ? "cpu" : options.backend();
-    return Backend.named(name).open(new DeviceOptions(options.threads(), options.tier()));
+    return Backend.named(name)
+        .open(new DeviceOptions(options.threads(), options.tier(), options.device()));
   }
 
   /** A new conversation. */
   public Session session() {
-    return new Session(this);
+    return new Session(this, null);
+  }
+
+  /** A new conversation with a system text of its own in place of the template's. */
+  public Session session(String system) {
+    return new Session(this, system);
+  }
+
+  /**
+   * Looks whether a region lies in what the model sees of a picture.
+   *
+   * @throws InputException if nothing of it does
+   */
+  public void require(Region region, Picture picture) {
+    model.description().regions().write(region, frame(picture));
+  }
+
+  ImageFrame frame(Picture p) {
+    Preprocessing preprocessing = model.description().preprocessing();
+    return switch (preprocessing.mode()) {
+      case RESIZE -> ImageFrame.resize(p.width(), p.height());
+      case PAD -> ImageFrame.padCentred(p.width(), p.height());
+      case PAD_TOP_LEFT -> ImageFrame.padTopLeft(p.width(), p.height());
+      case CROP ->
+        ImageFrame.centreCrop(p.width(), p.height(), preprocessing.size(), preprocessing.size());
+    };
   }
 
   public ModelInfo info() {

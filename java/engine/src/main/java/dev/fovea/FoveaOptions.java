@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param backend {@code auto} or a backend's name; a named one that cannot run is an error, never replaced by another
  * @param threads threads of the cpu backend; 0 for the physical cores this process may use
  * @param tier highest instruction set of the cpu backend; null for the best
+ * @param device which device of the opencl backend, by index or part of its name; null for its choice
  * @param context positions of one conversation; 0 for what the model was trained for, at most 4096
  * @param kvType element type of the key-value cache, F32, F16 or Q8_0 (half of F16, for heads of whole blocks of 32); null for F32 where the
  *     weights are F32, else F16
@@ -35,6 +36,7 @@ public record FoveaOptions(
     String backend,
     int threads,
     @Nullable String tier,
+    @Nullable String device,
     int context,
     @Nullable DType kvType,
     int sequences,
@@ -49,8 +51,8 @@ public record FoveaOptions(
 
   private static final List<DType> KV_TYPES = List.of(DType.F16, DType.Q8_0, DType.F32);
 
-  public static final FoveaOptions DEFAULT =
-      new FoveaOptions("auto", 0, null, 0, null, 8, 256, 0, null, null, null, null, null, false);
+  public static final FoveaOptions DEFAULT = new FoveaOptions(
+      "auto", 0, null, null, 0, null, 8, 256, 0, null, null, null, null, null, false);
 
   public FoveaOptions {
     if (context < 0 || context > 1 << 20) {
@@ -85,6 +87,7 @@ public record FoveaOptions(
     private String backend;
     private int threads;
     private @Nullable String tier;
+    private @Nullable String device;
     private int context;
     private @Nullable DType kvType;
     private int sequences;
@@ -101,6 +104,7 @@ public record FoveaOptions(
       backend = from.backend;
       threads = from.threads;
       tier = from.tier;
+      device = from.device;
       context = from.context;
       kvType = from.kvType;
       sequences = from.sequences;
@@ -126,6 +130,11 @@ public record FoveaOptions(
 
     public Builder tier(@Nullable String tier) {
       this.tier = tier;
+      return this;
+    }
+
+    public Builder device(@Nullable String device) {
+      this.device = device;
       return this;
     }
 
@@ -194,6 +203,7 @@ public record FoveaOptions(
           backend,
           threads,
           tier,
+          device,
           context,
           kvType,
           sequences,

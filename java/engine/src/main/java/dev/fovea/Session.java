@@ -4,11 +4,8 @@ import dev.fovea.error.ContextLengthException;
 import dev.fovea.error.InputException;
 import dev.fovea.error.QueueFullException;
 import dev.fovea.model.checkpoint.LoadedModel;
-import dev.fovea.model.image.ImageMode;
 import dev.fovea.model.image.Picture;
-import dev.fovea.model.image.Preprocessing;
 import dev.fovea.model.prompt.AnswerRegions;
-import dev.fovea.model.prompt.ImageFrame;
 import dev.fovea.model.prompt.PromptEncoder;
 import dev.fovea.model.prompt.PromptIds;
 import dev.fovea.model.prompt.Region;
@@ -19,6 +16,7 @@ import dev.fovea.model.prompt.Turn;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A conversation: what was asked and answered so far, and the pictures it is about. What it computed lies in the model's cache and is found
@@ -31,8 +29,11 @@ public final class Session implements AutoCloseable {
   private final RegionPreset preset;
   private final List<Integer> ids = new ArrayList<>();
   private final List<Picture> pictures = new ArrayList<>();
+  private final @Nullable String system;
 
-  Session(Fovea fovea) {
+  /** @param system a system text in place of the template's */
+  Session(Fovea fovea, @Nullable String system) {
+    this.system = system;
     LoadedModel.Description d = fovea.model().description();
     this.fovea = fovea;
     this.encoder = new PromptEncoder(d.tokenizer(), d.imageStyle());
@@ -128,6 +129,27 @@ public final class Session implements AutoCloseable {
     return answers;
   }
 
+  /**
+   * Takes a question and its answer from elsewhere into the conversation, as if they had been asked and given here. Nothing is computed.
+   *
+   * @throws InputException as {@link #ask} does
+   */
+  public synchronized void recall(Question question, String answer) {
+    if (question.raw()) {
+      throw new InputException("a raw prompt has no place in a conversation");
+    }
+    List<Picture> all = new ArrayList<>(pictures);
+    all.addAll(question.pictures());
+    for (int id : encode(question, all, new ArrayList<>()).ids()) {
+      ids.add(id);
+    }
+    for (int id : encoder.extend(ids.getLast(), template.answered(answer)).ids()) {
+      ids.add(id);
+    }
+    pictures.clear();
+    pictures.addAll(all);
+  }
+
   private Answer answer(
       List<Integer> prompt, Draft.Result result, List<Picture> all, List<String> warnings) {
     return new Answer(
@@ -151,8 +173,9 @@ public final class Session implements AutoCloseable {
       if (all.isEmpty()) {
         throw new InputException("a region needs a picture: the conversation has none");
       }
-      RegionPreset.Referred referred =
-          preset.refer(question.text(), question.regions(), frame(all.getLast()));
+      RegionPreset.Referred referred = question.marks().isEmpty()
+          ? preset.refer(question.text(), question.regions(), fovea.frame(all.getLast()))
+          : preset.refer(question.text(), spots(question, all));
       words = referred.segments();
       warnings.addAll(referred.warnings());
     }
@@ -162,19 +185,22 @@ public final class Session implements AutoCloseable {
     }
     Turn turn = new Turn(words, fresh);
     return ids.isEmpty()
-        ? encoder.encode(template.open(null, turn))
+        ? encoder.encode(template.open(system, turn))
         : encoder.extend(ids.getLast(), template.next(turn));
   }
 
-  private ImageFrame frame(Picture p) {
-    Preprocessing preprocessing = fovea.model().description().preprocessing();
-    return switch (preprocessing.mode()) {
-      case ImageMode.RESIZE -> ImageFrame.resize(p.width(), p.height());
-      case ImageMode.PAD -> ImageFrame.padCentred(p.width(), p.height());
-      case ImageMode.PAD_TOP_LEFT -> ImageFrame.padTopLeft(p.width(), p.height());
-      case ImageMode.CROP ->
-        ImageFrame.centreCrop(p.width(), p.height(), preprocessing.size(), preprocessing.size());
-    };
+  private List<RegionPreset.Spot> spots(Question question, List<Picture> all) {
+    List<RegionPreset.Spot> spots = new ArrayList<>();
+    for (int i = 0; i < question.regions().size(); i++) {
+      Question.Mark mark = question.marks().get(i);
+      if (mark.picture() < 0 || mark.picture() >= all.size()) {
+        throw InputException.mismatch(
+            "picture of " + mark.text(), "0 to " + (all.size() - 1), mark.picture());
+      }
+      spots.add(new RegionPreset.Spot(
+          mark.text(), question.regions().get(i), fovea.frame(all.get(mark.picture()))));
+    }
+    return spots;
   }
 
   private List<String> stops(Question question, Generation generation) {
@@ -190,7 +216,7 @@ public final class Session implements AutoCloseable {
       return List.of();
     }
     List<Answer.NamedRegion> regions = new ArrayList<>();
-    for (AnswerRegions.Found f : AnswerRegions.parse(text, preset, frame(all.getLast()))) {
+    for (AnswerRegions.Found f : AnswerRegions.parse(text, preset, fovea.frame(all.getLast()))) {
       regions.add(new Answer.NamedRegion(f.region(), f.start(), f.end()));
     }
     return regions;

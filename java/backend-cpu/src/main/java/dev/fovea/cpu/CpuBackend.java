@@ -34,6 +34,7 @@ public final class CpuBackend implements Backend {
    */
   @Override
   public Device open(DeviceOptions options) {
+    options.refuseDevice(name());
     String problem = Library.problem();
     if (problem != null) {
       throw new BackendException("the cpu backend cannot run: " + problem);
@@ -44,7 +45,7 @@ public final class CpuBackend implements Backend {
     }
     Tier best = Tier.of(Library.bestTier());
     Tier tier = options.tier() == null ? best : Tier.parse(options.tier());
-    if (tier.compareTo(best) > 0) {
+    if (!best.includes(tier)) {
       throw new BackendException(
           "this machine has no " + tier.label() + ": its best tier is " + best.label());
     }

@@ -97,7 +97,7 @@ final class CpuDevice implements Device {
   }
 
   private @Nullable String rejection(CpuKernel k, Op op, MemorySegment args) {
-    if (k.entry().tier().compareTo(tier) > 0) {
+    if (!tier.includes(k.entry().tier())) {
       return "needs " + k.entry().tier().label() + ", this device is opened for " + tier.label();
     }
     if (k.entry().argsBytes() != Args.bytes(op)) {

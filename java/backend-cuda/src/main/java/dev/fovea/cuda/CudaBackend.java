@@ -61,6 +61,7 @@ public final class CudaBackend implements Backend {
    */
   @Override
   public Device open(DeviceOptions options) {
+    options.refuseDevice(name());
     String problem = unavailable();
     if (problem != null) {
       throw new BackendException("the cuda backend cannot run: " + problem);

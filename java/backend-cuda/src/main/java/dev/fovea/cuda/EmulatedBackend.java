@@ -55,6 +55,7 @@ public final class EmulatedBackend implements Backend {
    */
   @Override
   public Device open(DeviceOptions options) {
+    options.refuseDevice(name());
     return emulate(options, Switches.given());
   }
 

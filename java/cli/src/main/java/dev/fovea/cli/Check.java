@@ -4,6 +4,7 @@ import dev.fovea.backend.Backend;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.error.BackendException;
+import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.Mutant;
 import dev.fovea.testkit.Mutants;
@@ -45,9 +46,19 @@ final class Check implements Callable<Integer> {
   String tier;
 
   @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description = "Which device of the opencl backend: its index or a part of its name.")
+  @Nullable
+  String device;
+
+  @Option(
       names = "--mutants",
       description = "First make sure that kernels which are wrong on purpose are caught.")
   boolean mutants;
+
+  @Option(names = "--small", description = "Leave out the cases of real size.")
+  boolean small;
 
   @Option(
       names = "--docs",
@@ -55,6 +66,17 @@ final class Check implements Callable<Integer> {
       description = "Write the table of ops and kernels there, and check nothing.")
   @Nullable
   Path docs;
+
+  @Option(
+      names = "--record",
+      paramLabel = "FILE",
+      description = {
+        "Write the cases but for those of real size there, with what is",
+        "expected of them, and check nothing: for kernels where there is no",
+        "Java (native/test/replay.cpp)."
+      })
+  @Nullable
+  Path record;
 
   private final Shell shell;
 
@@ -67,6 +89,11 @@ final class Check implements Callable<Integer> {
     if (docs != null) {
       return table(docs);
     }
+    if (record != null) {
+      int cases = CaseFile.write(record, CheckReport.named(op));
+      shell.err().println("wrote " + cases + " cases to " + record);
+      return 0;
+    }
     if (mutants && !allCaught()) {
       return Main.FAILED;
     }
@@ -75,9 +102,9 @@ final class Check implements Callable<Integer> {
       // The cpu's kernels must give equal bits on any number of threads; the others have no threads
       // to choose.
       for (int threads = 1; threads <= (backend.equals("cpu") ? 3 : 1); threads++) {
-        devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier)));
+        devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier, device)));
       }
-      CheckReport report = CheckReport.run(devices, op, line -> {
+      CheckReport report = CheckReport.run(devices, op, small, line -> {
         if (flags.verbose) {
           shell.err().println(line);
         }

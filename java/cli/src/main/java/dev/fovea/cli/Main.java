@@ -28,6 +28,7 @@ public final class Main {
   private static final List<String> COMMANDS = List.of(
       "ask", "Ask about a picture, or a spot in it",
       "chat", "Talk about pictures, turn by turn",
+      "serve", "Answer over HTTP, as OpenAI's API does, and show a page to point at things",
       "demo", "Ask about the shipped scenes and draw them",
       "inspect", "Show what a checkpoint holds, without loading it",
       "quantize", "Write a checkpoint with 4-bit, 8-bit or 16-bit weights",
@@ -117,6 +118,7 @@ public final class Main {
     return switch (name) {
       case "ask" -> new Ask(shell);
       case "chat" -> new Chat(shell);
+      case "serve" -> new Serve(shell);
       case "demo" -> new Demo(shell);
       case "inspect" -> new Inspect(shell);
       case "quantize" -> new Quantize(shell);

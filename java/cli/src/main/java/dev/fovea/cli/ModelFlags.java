@@ -42,10 +42,18 @@ class ModelFlags {
       names = "--backend",
       paramLabel = "NAME",
       description = {
-        "What computes: cpu, cuda, cuda-emulated, reference; auto for cpu. A named one that cannot run",
+        "What computes: cpu, cuda, opencl, cuda-emulated, reference; auto for cpu. A named one that cannot run",
         "is an error."
       })
   String backend = "auto";
+
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description =
+          "Which device of the opencl backend: its index or a part of its name; doctor lists them.")
+  @Nullable
+  String device;
 
   @Option(
       names = {"-t", "--threads"},
@@ -57,8 +65,8 @@ class ModelFlags {
       names = "--cpu-tier",
       paramLabel = "TIER",
       description = {
-        "Highest instruction set to use: scalar, avx2, avx512, avx512_bf16; of cuda a compute",
-        "capability: 80, 86, 89, 90, 100, 120."
+        "Highest instruction set to use: scalar, avx2, avx512, avx512_bf16; on ARM scalar, neon,",
+        "neon_dotprod, neon_i8mm; of cuda a compute capability: 80, 86, 89, 90, 100, 120."
       })
   @Nullable
   String cpuTier;
@@ -109,6 +117,7 @@ class ModelFlags {
         .backend(backend)
         .threads(threads)
         .tier(cpuTier)
+        .device(device)
         .context(ctxSize)
         .kvType(cacheType == null ? null : cacheType(cacheType))
         .vision(visionDir)

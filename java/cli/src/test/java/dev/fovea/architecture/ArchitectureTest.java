@@ -44,10 +44,11 @@ class ArchitectureTest {
     "dev.fovea.reference.."
   };
 
-  private static final Map<String, Module> MODULES = new TreeMap<>(Map.of(
-      "core", Module.of(String.join(" ", CORE)),
-      "weights", Module.of("dev.fovea.weights..", "core", "tools.jackson.."),
-      "model",
+  private static final Map<String, Module> MODULES = new TreeMap<>(Map.ofEntries(
+      Map.entry("core", Module.of(String.join(" ", CORE))),
+      Map.entry("weights", Module.of("dev.fovea.weights..", "core", "tools.jackson..")),
+      Map.entry(
+          "model",
           Module.of(
               "dev.fovea.model..",
               "core",
@@ -55,21 +56,40 @@ class ArchitectureTest {
               "tools.jackson..",
               "javax.imageio..",
               "com.twelvemonkeys..",
-              "java.awt.."),
-      "engine", Module.of("dev.fovea dev.fovea.engine..", "core", "weights", "model"),
-      "binding", Module.of("dev.fovea.binding..", "core"),
-      "backend-cpu", Module.of("dev.fovea.cpu..", "core", "binding"),
-      "backend-cuda", Module.of("dev.fovea.cuda..", "core", "binding", "jcuda.."),
-      "testkit", Module.of("dev.fovea.testkit..", "core"),
-      "weights-tools",
-          Module.of("dev.fovea.tools..", "core", "weights", "model", "tools.jackson.."),
-      "cli",
+              "java.awt..")),
+      Map.entry("engine", Module.of("dev.fovea dev.fovea.engine..", "core", "weights", "model")),
+      Map.entry("binding", Module.of("dev.fovea.binding..", "core")),
+      Map.entry("backend-cpu", Module.of("dev.fovea.cpu..", "core", "binding")),
+      Map.entry("backend-cuda", Module.of("dev.fovea.cuda..", "core", "binding", "jcuda..")),
+      Map.entry(
+          "backend-opencl", Module.of("dev.fovea.opencl..", "core", "binding", "org.lwjgl..")),
+      Map.entry(
+          "server",
+          Module.of(
+              "dev.fovea.server..",
+              "core",
+              "model",
+              "engine",
+              "io.vertx..",
+              "io.micrometer..",
+              "io.prometheus..",
+              "org.slf4j..",
+              "java.net..",
+              "java.security..",
+              "tools.jackson..")),
+      Map.entry("testkit", Module.of("dev.fovea.testkit..", "core")),
+      Map.entry(
+          "weights-tools",
+          Module.of("dev.fovea.tools..", "core", "weights", "model", "tools.jackson..")),
+      Map.entry(
+          "cli",
           Module.of(
               "dev.fovea.cli..",
               "core",
               "weights",
               "model",
               "engine",
+              "server",
               "testkit",
               "weights-tools",
               "picocli..",
@@ -80,7 +100,7 @@ class ArchitectureTest {
               "java.net.http..",
               "javax.imageio..",
               "com.twelvemonkeys..",
-              "java.awt..")));
+              "java.awt.."))));
 
   private static final JavaClasses SEEN = new ClassFileImporter()
       .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
@@ -131,7 +151,11 @@ class ArchitectureTest {
       .should()
       .dependOnClassesThat()
       .resideInAnyPackage(
-          "dev.fovea.backend..", "dev.fovea.reference..", "dev.fovea.cpu..", "dev.fovea.cuda..")
+          "dev.fovea.backend..",
+          "dev.fovea.reference..",
+          "dev.fovea.cpu..",
+          "dev.fovea.cuda..",
+          "dev.fovea.opencl..")
       .allowEmptyShould(true);
 
   private static final ArchRule LINKER = noClasses()

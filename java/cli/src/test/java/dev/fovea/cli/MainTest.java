@@ -89,7 +89,7 @@ class MainTest {
             "fovea: --vs: expected llama.cpp, pytorch or onnxruntime, found ollama"),
         new Mistake(
             List.of("bench", "--guard", "HEAD", "--rounds", "3"),
-            "fovea: --rounds: expected 8 (99 % confidence needs them) to 1000, found 3"),
+            "fovea: --rounds: expected 10 (99 % confidence in three looks needs them) to 1000, found 3"),
         new Mistake(
             List.of("bench", "--guard", "nowhere"),
             "fovea: --guard: expected a commit of " + System.getProperty("fovea.root")

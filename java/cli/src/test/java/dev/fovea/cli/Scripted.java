@@ -107,7 +107,7 @@ final class Scripted implements Conversation {
         List.of(1, -200, 5),
         FinishReason.STOP,
         new Usage(70, 64, 20, tokens.size()),
-        new Timings(12.5, 100, 50, 130),
+        new Timings(0, 12.5, 100, 50, 130),
         List.of(),
         List.of(),
         "scripted: 1 thread");

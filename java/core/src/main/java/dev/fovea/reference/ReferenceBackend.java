@@ -21,6 +21,7 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public Device open(DeviceOptions options) {
+    options.refuseDevice(name());
     if (options.tier() != null) {
       throw InputException.mismatch(
           "tier", "none: the reference has no instruction sets", options.tier());

@@ -118,7 +118,9 @@ class BatchTest {
     "cpu, q4_0, F16, true",
     "cpu, bf16, F16, false",
     "cpu, q8_0, Q8_0, true",
-    "cuda-emulated, f32, F32, true"
+    "cuda-emulated, f32, F32, true",
+    "opencl, f32, F32, true",
+    "opencl, q4_0, F16, true"
   })
   void answersTogetherAreThoseAlone(String backend, String weights, DType cache, boolean ahead) {
     int n = backend.equals("cpu") ? 24 : 6;

@@ -38,7 +38,7 @@ class ResizerTest {
 
   /** A picture larger than the memory for the first, then one with more weights; each as if it were the only one. */
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "cpu", "cuda-emulated"})
+  @ValueSource(strings = {"reference", "cpu", "cuda-emulated", "opencl"})
   void growsWithItsPictures(String backend) {
     int[][] sizes = {{4, 3}, {800, 450}, {9000, 2}, {5, 7}};
     try (Device device = Backend.named(backend).open(new DeviceOptions(2, null));

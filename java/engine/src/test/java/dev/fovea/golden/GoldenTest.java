@@ -51,6 +51,11 @@ class GoldenTest {
     "gqa_f16, cpu, ''",
     "chatspot_bf16, cpu, scalar",
     "chatspot_bf16, cpu, ''",
+    "llava15, opencl, ''",
+    "gqa_mlp224, opencl, ''",
+    "gqa_two_images, opencl, ''",
+    "gqa_f16, opencl, ''",
+    "chatspot_bf16, opencl, ''",
   })
   void agreesWithTransformers(String name, String backend, String tier) {
     GoldenCase golden = GoldenCase.load(name);

@@ -100,6 +100,8 @@ class PackedGoldenTest {
     "awq, cpu, scalar",
     "gptq, cpu, avx2",
     "gptq, cpu, ''",
+    "awq, cuda-emulated, ''",
+    "gptq_v2, cuda-emulated, ''",
   })
   void logitsAgreeWithTransformers(String name, String backend, String tier) throws IOException {
     JsonNode golden = golden(name);
@@ -134,6 +136,36 @@ class PackedGoldenTest {
       assertEquals(List.of(), model.weights().unexpected(2));
     }
     assertEquals(ids.size(), positions[0], "every position must have been compared");
+  }
+
+  @Test
+  void theEmulatedDeviceSaysWhatTheProcessorSays() throws IOException {
+    JsonNode golden = golden("awq");
+    write(golden, tensors -> {});
+    List<Integer> words = greedy("cpu", golden);
+    assertEquals(24, words.size());
+    assertEquals(words, greedy("cuda-emulated", golden));
+  }
+
+  private List<Integer> greedy(String backend, JsonNode golden) {
+    List<Integer> ids = new ArrayList<>();
+    golden.get("prompt_ids").forEach(n -> ids.add(n.asInt()));
+    List<Integer> words = new ArrayList<>();
+    try (LoadedModel model = LoadedModel.open(folder, OpenOptions.NONE);
+        Device device = Backend.named(backend).open(new DeviceOptions(2, null));
+        Generator generator = new Generator(
+            device,
+            model.config(),
+            model.parameters(),
+            new Runner.Sizes(
+                64, 6, 32, DType.F16, 32, 0, model.config().decoder().vocabulary()));
+        Decoding decoding = generator.begin(new Prompt(ids, List.of()), Sampling.GREEDY, 24)) {
+      assertTrue(decoding.prefill(() -> false));
+      while (words.size() < 24) {
+        words.add(decoding.next());
+      }
+    }
+    return words;
   }
 
   /** Early GPTQ packers gave every map a bias of zeros. */

@@ -187,10 +187,7 @@ final class Arrangement {
    * absurd row, page or token. Floats beyond the live rows keep the pattern.
    */
   void fill(MemorySegment arena) {
-    for (long i = 0; i < bytes; i += 2) {
-      long mixed = (i + data.seed) * 0x9e3779b97f4a7c15L;
-      arena.set(HALF, i, (short) (0xff80 | (1 + (mixed >>> 40) % 127)));
-    }
+    pattern(arena, 0, bytes);
     for (int i = 0; i < inputs.size(); i++) {
       Plan.Slice slice = inputs.get(i);
       Tensor t = data.inputs.get(i);
@@ -199,6 +196,48 @@ final class Arrangement {
         MemorySegment.copy(t.data(), 0, arena, slice.offset(), n);
       }
     }
+  }
+
+  private void pattern(MemorySegment memory, long from, long to) {
+    for (long i = from; i < to; i += 2) {
+      long mixed = (i + data.seed) * 0x9e3779b97f4a7c15L;
+      memory.set(HALF, i, (short) (0xff80 | (1 + (mixed >>> 40) % 127)));
+    }
+  }
+
+  /**
+   * This arrangement on a machine that has nothing but one piece of memory: the arena, and behind it, between guard zones too, what devices
+   * are otherwise handed as constants and state.
+   *
+   * @param inputs offsets, −1 where absent
+   * @param memory before a run
+   */
+  record OnePiece(List<Long> inputs, long out, MemorySegment memory) {}
+
+  OnePiece onePiece(Arena memory) {
+    List<Long> offsets = new ArrayList<>();
+    long end = bytes;
+    for (int i = 0; i < inputs.size(); i++) {
+      Plan.Slice slice = inputs.get(i);
+      Tensor t = data.inputs.get(i);
+      if (slice == null && t != null) {
+        long at = place(end, t.dtype(), odd);
+        offsets.add(at);
+        end = at + t.type().bytes();
+      } else {
+        offsets.add(slice == null ? -1 : slice.offset());
+      }
+    }
+    MemorySegment all = memory.allocate(up(end + GUARD), LINE);
+    fill(all);
+    pattern(all, bytes, all.byteSize());
+    for (int i = 0; i < inputs.size(); i++) {
+      Tensor t = data.inputs.get(i);
+      if (inputs.get(i) == null && t != null) {
+        MemorySegment.copy(t.data(), 0, all, offsets.get(i), t.type().bytes());
+      }
+    }
+    return new OnePiece(offsets, out != null ? out.offset() : offsets.get(shared), all);
   }
 
   /** Whose byte that is, in words. */

@@ -2,6 +2,7 @@ package dev.fovea.testkit;
 
 import dev.fovea.backend.Device;
 import dev.fovea.error.InputException;
+import dev.fovea.op.Case;
 import dev.fovea.op.Op;
 import dev.fovea.op.Ops;
 import java.util.ArrayList;
@@ -25,28 +26,38 @@ public record CheckReport(List<CheckResult> results) {
    * @throws InputException if there is no such op
    */
   public static CheckReport run(List<? extends Device> devices, String op, Consumer<String> lines) {
+    return run(devices, op, false, lines);
+  }
+
+  /** The same; small leaves out the cases that are as large as real models make them. */
+  public static CheckReport run(
+      List<? extends Device> devices, String op, boolean small, Consumer<String> lines) {
     Harness harness = new Harness(devices);
     List<CheckResult> results = new ArrayList<>();
     for (Op o : named(op)) {
-      harness.check(o, r -> {
-        results.add(r);
-        lines.accept(line(r));
-      });
+      for (Case c : o.cases()) {
+        if (!small || !c.real()) {
+          harness.check(c, r -> {
+            results.add(r);
+            lines.accept(line(r));
+          });
+        }
+      }
     }
     return new CheckReport(results);
   }
 
   /** Checks an op on a device without the cases that are as large as real models make them. */
   public static CheckReport small(Device device, String op) {
-    Harness harness = new Harness(device);
-    List<CheckResult> results = new ArrayList<>();
-    for (Op o : named(op)) {
-      o.cases().stream().filter(c -> !c.real()).forEach(c -> harness.check(c, results::add));
-    }
-    return new CheckReport(results);
+    return run(List.of(device), op, true, _ -> {});
   }
 
-  private static List<Op> named(String op) {
+  /**
+   * The op of that stem, or all.
+   *
+   * @throws InputException if there is no such op
+   */
+  public static List<Op> named(String op) {
     List<Op> ops =
         Ops.all().stream().filter(o -> op.isEmpty() || o.name().equals(op)).toList();
     if (ops.isEmpty()) {

@@ -23,7 +23,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /** Every native kernel that this machine can run, through the harness, on 1, 2 and 3 threads. */
 class CpuKernelsTest {
-  private static final List<String> TIERS = List.of("scalar", "avx2", "avx512", "avx512_bf16");
+  private static final List<String> TIERS =
+      List.of("scalar", "avx2", "avx512", "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm");
 
   /** The best tier runs the kernels of every tier below it too. */
   @TestFactory

@@ -43,7 +43,8 @@ public final class Base {
               root, List.of("git", "worktree", "add", "--force", "--detach", folder.toString(), id))
           .output();
     }
-    // The device code takes minutes to compile, and its time is not measured here.
+    // Device code and the emulated device take minutes to compile, and their time is not measured
+    // here.
     String _ = new Command(
             folder,
             List.of(
@@ -56,6 +57,7 @@ public final class Base {
                 "-DFOVEA_TESTS=OFF",
                 "-DFOVEA_CPU=OFF",
                 "-DFOVEA_NVCC=",
+                "-DFOVEA_CUDA_EMULATED=OFF",
                 "--log-level=WARNING"))
         .output();
     String _ = new Command(folder, List.of(folder.resolve("fovea").toString(), "build")).output();

@@ -38,6 +38,9 @@ public final class Machine {
     if (backend.contains("avx512")) {
       return 512;
     }
+    if (backend.contains("neon")) {
+      return 128;
+    }
     return backend.contains("avx2") ? 256 : 32;
   }
 

@@ -46,7 +46,13 @@ class ResizeOnDevicesTest {
   }
 
   @ParameterizedTest(name = "{0} {1} {2}")
-  @CsvSource({"cpu, '', 2", "cpu, avx2, 1", "cpu, scalar, 3", "cuda-emulated, '', 0"})
+  @CsvSource({
+    "cpu, '', 2",
+    "cpu, avx2, 1",
+    "cpu, scalar, 3",
+    "cuda-emulated, '', 0",
+    "opencl, '', 0"
+  })
   void equalsPillow(String backend, String tier, int threads) {
     boolean slow = backend.equals("cuda-emulated");
     DeviceOptions options = new DeviceOptions(threads, tier.isEmpty() ? null : tier);
@@ -158,7 +164,7 @@ class ResizeOnDevicesTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cpu", "cuda-emulated"})
+  @ValueSource(strings = {"cpu", "cuda-emulated", "opencl"})
   void refusesAPictureLargerThanItsMemory(String backend) {
     Picture picture = new Picture(5, 4, new byte[60]);
     Resampling good = Preprocessing.clip(ImageMode.PAD, 6).resampling(picture);

@@ -181,17 +181,9 @@ public record RegionPreset(
    *     model sees
    */
   public Referred refer(String question, List<Region> regions, ImageFrame frame) {
-    List<String> warnings = new ArrayList<>();
-    List<String> texts = new ArrayList<>();
-    for (int i = 0; i < regions.size(); i++) {
-      texts.add(write(i + 1, regions.get(i), frame, warnings));
-    }
     boolean ask = question.isBlank() && !regions.isEmpty();
-    List<Segment> out = new ArrayList<>();
-    boolean[] used = new boolean[regions.size()];
     String words = ask && regions.size() == 1 ? defaultQuestion : question;
     Matcher matcher = PLACEHOLDER.matcher(words);
-    int from = 0;
     while (matcher.find()) {
       int number = Integer.parseInt(matcher.group(1));
       if (number < 1 || number > regions.size()) {
@@ -200,27 +192,82 @@ public record RegionPreset(
             "a region from 1 to " + regions.size(),
             "region " + number);
       }
-      used[number - 1] = true;
-      words(out, words.substring(from, matcher.start()), ask);
-      out.add(new Segment.Fixed(texts.get(number - 1)));
-      from = matcher.end();
+    }
+    List<Spot> spots = new ArrayList<>();
+    for (int i = 0; i < regions.size(); i++) {
+      spots.add(new Spot("{region" + (i + 1) + "}", regions.get(i), frame));
+    }
+    return refer(words, ask, spots);
+  }
+
+  /**
+   * A region, what stands for it in a question, and the picture it is a spot of.
+   *
+   * @param mark a text that is not empty
+   */
+  public record Spot(String mark, Region region, ImageFrame frame) {}
+
+  /**
+   * A question with spots of one or more pictures: each mark is replaced by its region's text; without any, the regions follow the question.
+   *
+   * @throws InputException if a spot's mark is absent where another's is not, or a region lies wholly outside of what the model sees
+   */
+  public Referred refer(String question, List<Spot> spots) {
+    return refer(question, false, spots);
+  }
+
+  /** @param own whether the words are this engine's, not the asker's */
+  private Referred refer(String question, boolean own, List<Spot> spots) {
+    List<String> warnings = new ArrayList<>();
+    List<String> texts = new ArrayList<>();
+    for (int i = 0; i < spots.size(); i++) {
+      texts.add(write(i + 1, spots.get(i).region(), spots.get(i).frame(), warnings));
+    }
+    List<Segment> out = new ArrayList<>();
+    boolean[] used = new boolean[spots.size()];
+    int from = 0;
+    for (int at = 0; at < question.length(); at++) {
+      int spot = markAt(question, at, spots);
+      if (spot < 0) {
+        continue;
+      }
+      used[spot] = true;
+      words(out, question.substring(from, at), own);
+      out.add(new Segment.Fixed(texts.get(spot)));
+      from = at + spots.get(spot).mark().length();
+      at = from - 1;
     }
     if (from > 0) {
       for (int i = 0; i < used.length; i++) {
         if (!used[i]) {
           throw InputException.mismatch(
-              "region " + (i + 1), "a placeholder {region" + (i + 1) + "}", "none");
+              "region " + (i + 1), "a placeholder " + spots.get(i).mark(), "none");
         }
       }
-      words(out, words.substring(from), ask);
+      words(out, question.substring(from), own);
       return new Referred(List.copyOf(out), List.copyOf(warnings));
     }
-    words(out, words, false);
+    words(out, question, false);
     if (!texts.isEmpty()) {
-      boolean spaced = words.isEmpty() || Character.isWhitespace(words.charAt(words.length() - 1));
-      out.add(new Segment.Fixed((spaced ? "" : " ") + joined(regions, texts)));
+      boolean spaced =
+          question.isEmpty() || Character.isWhitespace(question.charAt(question.length() - 1));
+      out.add(new Segment.Fixed(
+          (spaced ? "" : " ") + joined(spots.stream().map(Spot::region).toList(), texts)));
     }
     return new Referred(List.copyOf(out), List.copyOf(warnings));
+  }
+
+  /** The spot whose mark stands there, the longest of them; or -1. */
+  private static int markAt(String question, int at, List<Spot> spots) {
+    int best = -1;
+    for (int i = 0; i < spots.size(); i++) {
+      String mark = spots.get(i).mark();
+      if (question.startsWith(mark, at)
+          && (best < 0 || mark.length() > spots.get(best).mark().length())) {
+        best = i;
+      }
+    }
+    return best;
   }
 
   private static void words(List<Segment> out, String text, boolean own) {
