@@ -55,11 +55,14 @@ int32_t run_(Run &run, const void *args) {
     for (int64_t j = 0; j < wide; j += PANEL)
       add_product(q, width, count, keys + j * width, PANEL, width, PANEL, score + j, wide);
     float *y = out32(a->y) + from * row + h * width;
+    float inverse[QUERIES];
     for (int64_t r = 0; r < count; r++) {
-      softmax(score + r * wide, n);
+      inverse[r] = softmax(score + r * wide, n);
       memset(y + r * row, 0, static_cast<size_t>(width) * 4);
     }
     add_product(score, wide, count, keys + wide * width, width, n, width, y, row);
+    for (int64_t r = 0; r < count; r++)
+      for (int64_t i = 0; i < width; i++) y[r * row + i] *= inverse[r];
   });
   return FOVEA_OK;
 }

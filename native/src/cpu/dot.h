@@ -6,6 +6,7 @@
 //   multiply(w, rows, x, ...)      products of up to TILE rows of w, as stored, with up to AT_ONCE rows of x
 //   PANELS                         whether many rows of x are multiplied with weights unpacked once for all of them:
 //     STREAM                         up to so many rows of x, multiply is the faster way
+//     panel_x_bytes, prepare_panel   as x_bytes and prepare, for that way
 //     panel_bytes, unpack            TILE rows of w to cache-sized scratch
 //     multiply_panel                 as multiply, with weights from there
 //
@@ -34,22 +35,24 @@ constexpr int64_t FAR = 4096;
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + FAR + i);
 }
 
-// out[n][o] = dot(x row n, w row o) for all rows of w and up to W::N rows of x, in tiles of W::R by n.
+// out[n][o] = dot(x row n, w row o) for all rows of w and of x, in tiles of W::R by W::N.
 template <class W>
 inline void tiles(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row, int64_t width,
                   int64_t n, float *out) {
   int64_t stride = W::row_bytes(width);
-  with_count<W::N>(n, [&](auto columns) {
-    // One row of x is a matter of reading w: few streams are read faster than many.
-    constexpr int R = columns == 1 ? W::R_ALONE : W::R;
-    int64_t o = 0;
-    for (; o + R <= rows; o += R)
-      W::template tile<R, columns>(w + o * stride, x, x_row, width, out + o, TILE);
-    if constexpr (R > 1) {
-      for (; o < rows; o++)
-        W::template tile<1, columns>(w + o * stride, x, x_row, width, out + o, TILE);
-    }
-  });
+  for (int64_t t = 0; t < n; t += W::N, x += W::N * x_row, out += W::N * TILE) {
+    with_count<W::N>(n - t < W::N ? n - t : W::N, [&](auto columns) {
+      // One row of x is a matter of reading w: few streams are read faster than many.
+      constexpr int R = columns == 1 ? W::R_ALONE : W::R;
+      int64_t o = 0;
+      for (; o + R <= rows; o += R)
+        W::template tile<R, columns>(w + o * stride, x, x_row, width, out + o, TILE);
+      if constexpr (R > 1) {
+        for (; o < rows; o++)
+          W::template tile<1, columns>(w + o * stride, x, x_row, width, out + o, TILE);
+      }
+    });
+  }
 }
 
 }  // namespace

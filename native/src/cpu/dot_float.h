@@ -1,8 +1,10 @@
 // Dot products with weights of single elements: binary32, binary16 and bfloat16. One vector of partial sums walks along the row in order,
-// whatever the number of rows beside it, and is then summed as a tree; that fixes the bits of every element of y.
+// whatever the number of rows beside it, and is then summed as a tree; that fixes the bits of every element of y. Many rows of x on
+// 512-bit vectors: panel_float.h.
 #pragma once
 
 #include "dot.h"
+#include "panel_float.h"
 #include "vec.h"
 #if defined(__ARM_NEON)
 #include "dot_float_neon.h"
@@ -39,8 +41,41 @@ struct BF16 {
 template <class W>
 struct Plain {
   static constexpr int R = ROWS, N = COLS, R_ALONE = 2;
+#if defined(__AVX512F__)
+  static constexpr bool PANELS = true;
+  static constexpr int64_t STREAM = Panel::STREAM, AT_ONCE = Panel::COLUMNS;
+  static int64_t panel_bytes(int64_t width) { return Panel::bytes(width); }
+  static int64_t panel_x_bytes(int64_t width) { return Panel::x_bytes(width); }
+  static void prepare_panel(const float *x, int64_t width, uint8_t *out) {
+    Panel::pack_row(
+        Panel::steps(width),
+        [&](int64_t s) { return (__m512i)load16<F32>(x + 16 * s, width - 16 * s).v; }, out);
+  }
+  static void unpack(const uint8_t *w, int64_t rows, int64_t width, uint8_t *panel) {
+    Panel::pack(
+        rows, Panel::steps(width),
+        [&](int64_t o, int64_t s) {
+          auto *p = at(w, o * row_bytes(width), 16 * s);
+          Panel::fetch(p);
+          return (__m512i)load16<W>(p, width - 16 * s).v;
+        },
+        panel);
+  }
+  static void multiply_panel(const uint8_t *panel, const uint8_t *x, int64_t x_row, int64_t width,
+                             int64_t n, float *out) {
+    Panel::multiply<Plain>(panel, x, x_row, width, n, out);
+  }
+  static void add(__m512 &sum, __m512i w, __m512i x) {
+    sum = _mm512_fmadd_ps((__m512)w, (__m512)x, sum);
+  }
+  template <class T>
+  static Vec load16(const typename T::Element *p, int64_t n) {
+    return n >= 16 ? T::load(p) : T::load(p, static_cast<int>(n));
+  }
+#else
   static constexpr bool PANELS = false;
   static constexpr int64_t AT_ONCE = N;
+#endif
   static void multiply(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row,
                        int64_t width, int64_t n, float *out) {
     tiles<Plain>(w, rows, x, x_row, width, n, out);
@@ -94,8 +129,44 @@ struct Plain {
 // ---- bfloat16 weights with bfloat16 dot products: x is rounded once ----
 struct DotBF16 {
   static constexpr int R = 4, N = 6, R_ALONE = 2;
-  static constexpr bool PANELS = false;
-  static constexpr int64_t AT_ONCE = N;
+  static constexpr bool PANELS = true;
+  static constexpr int64_t STREAM = Panel::STREAM, AT_ONCE = Panel::COLUMNS;
+  static int64_t units(int64_t width) { return (width + 1) / 2; }
+  static int64_t panel_bytes(int64_t width) { return Panel::bytes(units(width)); }
+  static int64_t panel_x_bytes(int64_t width) { return Panel::x_bytes(units(width)); }
+  static void prepare_panel(const float *x, int64_t width, uint8_t *out) {
+    Panel::pack_row(
+        Panel::steps(units(width)),
+        [&](int64_t s) {
+          const float *p = x + 32 * s;
+          auto n = static_cast<int>(width - 32 * s);
+          if (n >= 32)
+            return (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(p + 16), _mm512_loadu_ps(p));
+          __m512 low = Vec::load(p, n < 16 ? n : 16).v;
+          __m512 high = n > 16 ? Vec::load(p + 16, n - 16).v : _mm512_setzero_ps();
+          return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+        },
+        out);
+  }
+  static void unpack(const uint8_t *w, int64_t rows, int64_t width, uint8_t *panel) {
+    Panel::pack(
+        rows, Panel::steps(units(width)),
+        [&](int64_t o, int64_t s) {
+          const uint8_t *p = w + o * row_bytes(width) + 64 * s;
+          Panel::fetch(p);
+          int64_t n = width - 32 * s;
+          return n >= 32 ? _mm512_loadu_si512(p)
+                         : _mm512_maskz_loadu_epi16((__mmask32{1} << n) - 1, p);
+        },
+        panel);
+  }
+  static void multiply_panel(const uint8_t *panel, const uint8_t *x, int64_t x_row, int64_t width,
+                             int64_t n, float *out) {
+    Panel::multiply<DotBF16>(panel, x, x_row, units(width), n, out);
+  }
+  static void add(__m512 &sum, __m512i w, __m512i x) {
+    sum = _mm512_dpbf16_ps(sum, (__m512bh)w, (__m512bh)x);
+  }
   static void multiply(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_row,
                        int64_t width, int64_t n, float *out) {
     tiles<DotBF16>(w, rows, x, x_row, width, n, out);

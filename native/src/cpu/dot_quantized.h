@@ -237,6 +237,8 @@ struct Quantized : Stored<B> {
   static constexpr int64_t PANEL_BLOCK = PANEL_HEAD + TILE * FOVEA_BLOCK;
   static constexpr int64_t AHEAD = 512;  // bytes along a row, 28 blocks of four bits
   static int64_t panel_bytes(int64_t width) { return width / FOVEA_BLOCK * PANEL_BLOCK; }
+  static int64_t panel_x_bytes(int64_t width) { return x_bytes(width); }  // the same for both
+  static void prepare_panel(const float *x, int64_t width, uint8_t *out) { prepare(x, width, out); }
 
   // Sixteen bytes of sixteen rows to four vectors: z[i] has bytes 4i .. 4i+3 of every row.
   static void transpose(const uint8_t *const row[16], int64_t at, __m512i z[4]) {
@@ -294,6 +296,16 @@ struct Quantized : Stored<B> {
     }
   }
 
+  // Twelve rows side by side are more than the processor follows: of each, the next group is asked for a part per block.
+  static constexpr int64_t PER_BLOCK = sizeof(Group) / BLOCKS;
+
+  // Columns 4k .. 4k+3 of block b of a group.
+  static __m512i four_of(const Group &a, int b, int k) {
+    int32_t bytes;
+    memcpy(&bytes, a.q[b / 4][k / 4][b % 4] + k % 4 * 4, 4);
+    return _mm512_set1_epi32(bytes);
+  }
+
   static void panel_tile(const uint8_t *panel, const uint8_t *x, int64_t x_row, int64_t count,
                          int64_t n, float *out) {
     alignas(64) float part[BLOCKS][COLUMNS][TILE];  // by lane, row of x, row of w
@@ -311,15 +323,20 @@ struct Quantized : Stored<B> {
       const uint8_t *group = x + i / BLOCKS * static_cast<int64_t>(sizeof(Group));
       for (int64_t t = 0; t < n; t++, group += x_row) {
         const Group &a = *groups(group);
+        _mm_prefetch(reinterpret_cast<const char *>(&a + 1) + b * PER_BLOCK, _MM_HINT_T0);
         __m512i offset = _mm512_set1_epi32(a.offset[lane]);
+        // Two chains a sum: a processor holds too few waiting instructions for one of eight.
         __m512i s0 = less_zeros(none, z0, offset), s1 = less_zeros(none, z1, offset);
-        UNROLL for (int k = 0; k < 8; k++) {
-          int32_t bytes;
-          memcpy(&bytes, a.q[b / 4][k / 4][b % 4] + k % 4 * 4, 4);
-          __m512i four = _mm512_set1_epi32(bytes);
+        __m512i r0 = none, r1 = none;
+        UNROLL for (int k = 0; k < 4; k++) {
+          __m512i four = four_of(a, b, k), more = four_of(a, b, 4 + k);
           s0 = _mm512_dpbusd_epi32(s0, w[2 * k], four);
           s1 = _mm512_dpbusd_epi32(s1, w[2 * k + 1], four);
+          r0 = _mm512_dpbusd_epi32(r0, w[8 + 2 * k], more);
+          r1 = _mm512_dpbusd_epi32(r1, w[9 + 2 * k], more);
         }
+        s0 = _mm512_add_epi32(s0, r0);
+        s1 = _mm512_add_epi32(s1, r1);
         __m512 d = _mm512_set1_ps(a.d[lane]);
         float *p = part[lane][t];
         _mm512_store_ps(
@@ -329,16 +346,8 @@ struct Quantized : Stored<B> {
       }
     }
     for (int64_t t = 0; t < n; t++) {
-      for (int half = 0; half < TILE; half += 16) {  // the tree of sums16
-        __m512 q[4];
-        UNROLL for (int i = 0; i < 4; i++) {
-          __m512 e[4];
-          UNROLL for (int k = 0; k < 4; k++) e[k] = _mm512_load_ps(part[4 * i + k][t] + half);
-          q[i] = _mm512_add_ps(_mm512_add_ps(e[0], e[2]), _mm512_add_ps(e[1], e[3]));
-        }
-        _mm512_store_ps(out + t * TILE + half,
-                        _mm512_add_ps(_mm512_add_ps(q[0], q[2]), _mm512_add_ps(q[1], q[3])));
-      }
+      for (int half = 0; half < TILE; half += 16)
+        _mm512_store_ps(out + t * TILE + half, tree16(part[0][t] + half, COLUMNS * TILE));
     }
   }
 

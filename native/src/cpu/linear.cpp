@@ -35,28 +35,54 @@ struct Operand {
   int64_t row;  // bytes
 };
 
-// Scratch memory that making it takes: where it goes, then, where x is normalized on the way to another form, a row a thread.
+// Whether n rows of x are multiplied with panels, and what a row of x and a panel then take.
+template <class W>
+struct Way {
+  bool panels = false;
+  int64_t x_bytes, panel_bytes = 0;
+
+  Way(int64_t n, int64_t width) : x_bytes(W::x_bytes(width)) {
+    if constexpr (W::PANELS) {
+      panels = n > W::STREAM;
+      if (!panels) return;
+      x_bytes = W::panel_x_bytes(width);
+      panel_bytes = align64(W::panel_bytes(width));
+    }
+  }
+};
+
+// Scratch memory that making it takes, by whichever way fewer rows may go: where it goes, then, where x is normalized on the way to
+// another form, a row a thread.
 template <class W>
 int64_t operand_bytes(int64_t rows, int64_t width, bool norm, int threads) {
-  int64_t bytes = W::x_bytes(width), row = align64(width * 4);
+  int64_t few = Way<W>(0, width).x_bytes, many = Way<W>(rows, width).x_bytes;
+  int64_t bytes = few > many ? few : many, row = align64(width * 4);
   if (!norm) return rows * bytes;
-  return bytes ? rows * bytes + threads * row : rows * row;
+  if (!few && bytes < row) bytes = row;
+  return rows * bytes + (few || many ? threads * row : 0);
 }
 
 template <class W>
-Operand operand(Run &run, const fovea_tensor &x, int64_t n, const float *g, double eps) {
-  int64_t width = x.dim[1], bytes = W::x_bytes(width), row = align64(width * 4);
+Operand operand(Run &run, const Way<W> &way, const fovea_tensor &x, int64_t n, const float *g,
+                double eps) {
+  int64_t width = x.dim[1], bytes = way.x_bytes, row = align64(width * 4);
   if (!bytes && !g) return {static_cast<const uint8_t *>(x.data), width * 4};
   ranges(run, n, 4, [&](int64_t from, int64_t to, int thread) {
     for (int64_t t = from; t < to; t++) {
       const float *one = f32(x) + t * width;
       if (g) {
-        uint8_t *place =
-            bytes ? run.scratch + x.dim[0] * bytes + thread * row : run.scratch + t * row;
+        uint8_t *place = bytes ? run.scratch + n * bytes + thread * row : run.scratch + t * row;
         normalize(one, g, eps, width, reinterpret_cast<float *>(place));
         one = reinterpret_cast<float *>(place);
       }
-      if (bytes) W::prepare(one, width, run.scratch + t * bytes);
+      if (!bytes) continue;
+      if constexpr (W::PANELS) {
+        if (way.panels) {
+          W::prepare_panel(one, width, run.scratch + t * bytes);
+          continue;
+        }
+      }
+      W::prepare(one, width, run.scratch + t * bytes);
     }
   });
   return {run.scratch, bytes ? bytes : row};
@@ -95,34 +121,30 @@ int32_t walk(Run &run, const Call &c) {
   int64_t outs = c.w->dim[0];
   int64_t n = live_rows(*c.x);
   if (n < 0) return FOVEA_E_RANGE;
-  auto [x, x_row] = operand<W>(run, *c.x, n, c.g ? f32(*c.g) : nullptr, c.eps);
+  Way<W> way(n, width);
+  auto [x, x_row] = operand<W>(run, way, *c.x, n, c.g ? f32(*c.g) : nullptr, c.eps);
   const void *weights[MAPS] = {c.w->data};
   if constexpr (gated(THEN)) weights[1] = c.up->data;
   int64_t stride = W::row_bytes(width);
-  bool panels = false;
-  int64_t panel_bytes = 0;
   uint8_t *panel_memory =
       run.scratch + operand_bytes<W>(c.x->dim[0], width, c.g != nullptr, run.threads);
-  if constexpr (W::PANELS) {
-    panels = n > W::STREAM;
-    panel_bytes = align64(W::panel_bytes(width));
-  }
   ranges(run, outs, TILE, [&](int64_t from, int64_t to, int thread) {
     alignas(64) float sums[MAPS][W::AT_ONCE * TILE];
-    uint8_t *panel = panel_memory + thread * MAPS * panel_bytes;
+    uint8_t *panel = panel_memory + thread * MAPS * way.panel_bytes;
     const uint8_t *w[MAPS];
     for (int m = 0; m < MAPS; m++) {
       w[m] = static_cast<const uint8_t *>(weights[m]) + from * stride;
       if constexpr (W::PANELS) {
-        if (panels) W::unpack(w[m], to - from, width, panel + m * panel_bytes);
+        if (way.panels) W::unpack(w[m], to - from, width, panel + m * way.panel_bytes);
       }
     }
     for (int64_t t = 0; t < n; t += W::AT_ONCE) {
       int64_t count = n - t < W::AT_ONCE ? n - t : W::AT_ONCE;
       for (int m = 0; m < MAPS; m++) {
         if constexpr (W::PANELS) {
-          if (panels) {
-            W::multiply_panel(panel + m * panel_bytes, x + t * x_row, x_row, width, count, sums[m]);
+          if (way.panels) {
+            W::multiply_panel(panel + m * way.panel_bytes, x + t * x_row, x_row, width, count,
+                              sums[m]);
             continue;
           }
         }
@@ -160,12 +182,9 @@ int32_t run_(Run &run, const void *args) {
 template <class W, Then THEN>
 int64_t scratch(const void *args, int threads) {
   Call c = call<THEN>(args);
-  int64_t panels = 0;
-  if constexpr (W::PANELS) {
-    if (c.x->dim[0] > W::STREAM)
-      panels = threads * (gated(THEN) ? 2 : 1) * align64(W::panel_bytes(c.x->dim[1]));
-  }
-  return operand_bytes<W>(c.x->dim[0], c.x->dim[1], c.g != nullptr, threads) + panels;
+  int64_t rows = c.x->dim[0], width = c.x->dim[1];
+  return operand_bytes<W>(rows, width, c.g != nullptr, threads) +
+         threads * (gated(THEN) ? 2 : 1) * Way<W>(rows, width).panel_bytes;
 }
 
 template <Then THEN>
@@ -275,12 +294,9 @@ void finish(const Qkv &q, const float *table, int64_t t, int64_t head, int64_t i
 template <class W>
 int64_t scratch_qkv(const void *args, int threads) {
   Qkv q(*static_cast<const fovea_norm_qkv_args *>(args));
-  int64_t panels = 0;
-  if constexpr (W::PANELS) {
-    if (q.a.x.dim[0] > W::STREAM) panels = 2 * threads * align64(W::panel_bytes(q.a.x.dim[1]));
-  }
-  return align64(operand_bytes<W>(q.a.x.dim[0], q.a.x.dim[1], true, threads)) + turns_bytes(q) +
-         panels;
+  int64_t rows = q.a.x.dim[0], width = q.a.x.dim[1];
+  return align64(operand_bytes<W>(rows, width, true, threads)) + turns_bytes(q) +
+         2 * threads * Way<W>(rows, width).panel_bytes;
 }
 
 template <class W>
@@ -291,17 +307,12 @@ int32_t run_qkv(Run &run, const void *args) {
   if (n < 0) return FOVEA_E_RANGE;
   for (int64_t t = 0; t < n; t++)
     if (place(q, t, 0) < 0) return FOVEA_E_RANGE;
-  auto [x, x_row] = operand<W>(run, a.x, n, f32(a.g), a.eps);
+  Way<W> way(n, width);
+  auto [x, x_row] = operand<W>(run, way, a.x, n, f32(a.g), a.eps);
   uint8_t *memory = run.scratch + align64(operand_bytes<W>(a.x.dim[0], width, true, run.threads));
   turns(run, q, n, memory);
   auto *table = reinterpret_cast<const float *>(memory + align64(q.half * 8));
   uint8_t *panel_memory = memory + turns_bytes(q);
-  bool panels = false;
-  int64_t panel_bytes = 0;
-  if constexpr (W::PANELS) {
-    panels = n > W::STREAM;
-    panel_bytes = align64(W::panel_bytes(width));
-  }
   int64_t stride = W::row_bytes(width);
   bool neighbours = a.neighbours != 0;
   each(run, (q.heads + 2 * q.key_heads) * q.pieces, [&](int64_t index, int thread) {
@@ -312,17 +323,18 @@ int32_t run_qkv(Run &run, const void *args) {
     w[0] = static_cast<const uint8_t *>(q.weights(head).data) +
            (q.in_map(head) * q.width + (neighbours ? 2 * i : i)) * stride;
     w[1] = w[0] + (neighbours ? pairs : q.half) * stride;
-    uint8_t *panel = panel_memory + thread * 2 * panel_bytes;
+    uint8_t *panel = panel_memory + thread * 2 * way.panel_bytes;
     if constexpr (W::PANELS) {
-      if (panels)
-        for (int m = 0; m < 2; m++) W::unpack(w[m], pairs, width, panel + m * panel_bytes);
+      if (way.panels)
+        for (int m = 0; m < 2; m++) W::unpack(w[m], pairs, width, panel + m * way.panel_bytes);
     }
     for (int64_t t = 0; t < n; t += W::AT_ONCE) {
       int64_t count = n - t < W::AT_ONCE ? n - t : W::AT_ONCE;
       for (int m = 0; m < 2; m++) {
         if constexpr (W::PANELS) {
-          if (panels) {
-            W::multiply_panel(panel + m * panel_bytes, x + t * x_row, x_row, width, count, sums[m]);
+          if (way.panels) {
+            W::multiply_panel(panel + m * way.panel_bytes, x + t * x_row, x_row, width, count,
+                              sums[m]);
             continue;
           }
         }

@@ -1,7 +1,7 @@
 // Elementary functions that the compiler can vectorize: no branches, no calls. Internal linkage: see run.h.
 #pragma once
 
-#include "half.h"
+#include "vec.h"
 
 namespace fovea {
 namespace {
@@ -45,6 +45,12 @@ namespace {
 
 constexpr int LANES = 16;
 
+inline __attribute__((always_inline)) float lanes_sum(float lanes[LANES]) {
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
+  return lanes[0];
+}
+
 // f(0) + ... + f(n - 1) in sixteen sums side by side, so that the compiler has a vector to work with.
 template <class F>
 inline __attribute__((always_inline)) float sum_of(int64_t n, F &&f) {
@@ -53,28 +59,35 @@ inline __attribute__((always_inline)) float sum_of(int64_t n, F &&f) {
   for (; i + LANES <= n; i += LANES)
     for (int l = 0; l < LANES; l++) lanes[l] += f(i + l);
   for (int l = 0; i < n; i++, l++) lanes[l] += f(i);
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
-  return lanes[0];
+  return lanes_sum(lanes);
 }
 
 [[maybe_unused]] inline float dot(const float *a, const float *b, int64_t n) {
   return sum_of(n, [&](int64_t i) { return a[i] * b[i]; });
 }
 
-// x[0..n) becomes its softmax; n >= 1.
-[[maybe_unused]] inline void softmax(float *x, int64_t n) {
-  float most[LANES];
-  for (int l = 0; l < LANES; l++) most[l] = x[0];
+// x[0..n) becomes e^(x - max), n >= 1; returns what they are to be multiplied with to be its softmax. That is left to sums made with them.
+// Not inlined: within other loops compilers lose sight of the vectors.
+[[maybe_unused, gnu::noinline]] static float softmax(float *x, int64_t n) {
+  // Compilers make no vectors of a maximum, whose order matters where there is a NaN.
+  Vec most = Vec::all(x[0]);
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
-  for (; i < n; i++) most[0] = x[i] > most[0] ? x[i] : most[0];
-  for (int l = 1; l < LANES; l++) most[0] = most[l] > most[0] ? most[l] : most[0];
-  float top = most[0];
-  for (i = 0; i < n; i++) x[i] = exp_(x[i] - top);
-  float inverse = 1.f / sum_of(n, [&](int64_t j) { return x[j]; });
-  for (i = 0; i < n; i++) x[i] *= inverse;
+  for (; i + Vec::LANES <= n; i += Vec::LANES) most.raise(Vec::load(x + i));
+  float tops[Vec::LANES], top = x[0], sums[LANES] = {};
+  most.store(tops);
+  for (float t : tops) top = t > top ? t : top;
+  for (; i < n; i++) top = x[i] > top ? x[i] : top;
+  for (i = 0; i + LANES <= n; i += LANES) {
+    for (int l = 0; l < LANES; l++) {
+      x[i + l] = exp_(x[i + l] - top);
+      sums[l] += x[i + l];
+    }
+  }
+  for (int l = 0; i < n; i++, l++) {
+    x[i] = exp_(x[i] - top);
+    sums[l] += x[i];
+  }
+  return 1.f / lanes_sum(sums);
 }
 
 }  // namespace

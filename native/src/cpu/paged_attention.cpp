@@ -96,6 +96,7 @@ int32_t run_(Run &run, const void *args) {
     auto page_of = [&](int64_t r, int64_t p) -> int64_t {
       return places_of(r, p) > 0 ? i32(a->pages)[seq[r] * s.table + p] : -1;
     };
+    float inverse[QUERIES];
     for (int64_t i = 0; i < count * s.width; i++) sums[i] = 0;
     for (int pass = 0; pass < 2; pass++) {  // keys, then values
       const fovea_tensor &cache = pass == 0 ? a->k : a->v;
@@ -130,13 +131,13 @@ int32_t run_(Run &run, const void *args) {
             if (int64_t more = places_of(one, p) - common; more > 0) visit(one, 1, common, more);
         }
       }
-      for (int64_t r = 0; pass == 0 && r < count; r++) {
-        softmax(score + r * s.longest, pos[r] + 1);
-      }
+      for (int64_t r = 0; pass == 0 && r < count; r++)
+        inverse[r] = softmax(score + r * s.longest, pos[r] + 1);
     }
-    for (int64_t r = 0; r < count; r++)
-      memcpy(out32(a->y) + ((from + r) * s.heads + h) * s.width, sums + r * s.width,
-             static_cast<size_t>(s.width) * 4);
+    for (int64_t r = 0; r < count; r++) {
+      float *y = out32(a->y) + ((from + r) * s.heads + h) * s.width;
+      for (int64_t i = 0; i < s.width; i++) y[i] = sums[r * s.width + i] * inverse[r];
+    }
   });
   return FOVEA_OK;
 }

@@ -30,6 +30,17 @@ namespace {
   return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
+// The same sum of sixteen vectors, `apart` numbers from one to the next, lane by lane: vector i counts as lane i.
+[[maybe_unused]] inline __m512 tree16(const float *parts, int64_t apart) {
+  __m512 q[4];
+  UNROLL for (int i = 0; i < 4; i++) {
+    __m512 e[4];
+    UNROLL for (int k = 0; k < 4; k++) e[k] = _mm512_load_ps(parts + (4 * i + k) * apart);
+    q[i] = _mm512_add_ps(_mm512_add_ps(e[0], e[2]), _mm512_add_ps(e[1], e[3]));
+  }
+  return _mm512_add_ps(_mm512_add_ps(q[0], q[2]), _mm512_add_ps(q[1], q[3]));
+}
+
 [[maybe_unused]] inline float sum16(__m512 a) { return _mm_cvtss_f32(sums16(a, a, a, a)); }
 #endif
 
@@ -81,6 +92,7 @@ struct Vec {
   }
   void store(float *p) const { _mm512_storeu_ps(p, v); }
   void fma(Vec a, Vec b) { v = _mm512_fmadd_ps(a.v, b.v, v); }
+  void raise(Vec a) { v = _mm512_max_ps(a.v, v); }  // to a where that is more
   float sum() const { return sum16(v); }
 };
 #elif defined(__AVX2__)
@@ -114,6 +126,7 @@ struct Vec {
   }
   void store(float *p) const { _mm256_storeu_ps(p, v); }
   void fma(Vec a, Vec b) { v = _mm256_fmadd_ps(a.v, b.v, v); }
+  void raise(Vec a) { v = _mm256_max_ps(a.v, v); }  // to a where that is more
   float sum() const { return sum8(v); }
 };
 #elif defined(__ARM_NEON)
@@ -144,6 +157,7 @@ struct Vec {
   }
   void store(float *p) const { vst1q_f32(p, v); }
   void fma(Vec a, Vec b) { v = vfmaq_f32(v, a.v, b.v); }
+  void raise(Vec a) { v = vmaxq_f32(v, a.v); }  // to a where that is more
   float sum() const { return sum4(v); }
 };
 #else
@@ -157,6 +171,7 @@ struct Vec {
   static Vec bfloat(const uint16_t *p, int = 1) { return {from_bfloat(*p)}; }
   void store(float *p) const { *p = v; }
   void fma(Vec a, Vec b) { v += a.v * b.v; }
+  void raise(Vec a) { v = a.v > v ? a.v : v; }  // to a where that is more
   float sum() const { return v; }
 };
 #endif

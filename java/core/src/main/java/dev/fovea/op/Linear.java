@@ -146,23 +146,26 @@ public record Linear() implements Op {
       }
       if (dtype.blockSize() == 1) {
         cases.add(of(op, dtype, 3, 13, 7, false, biasAt >= 0, extra, new Fill.Normal(1)));
+        cases.add(of(op, dtype, 79, 45, 35, false, biasAt >= 0, extra, new Fill.Normal(1)));
       }
       for (Fill fill : new Fill[] {
         new Fill.Constant(0), new Fill.Normal(1e-20), new Fill.Normal(1e15), new Fill.Outlier(1)
       }) {
         cases.add(of(op, dtype, 3, 128, 9, biasAt >= 0, biasAt >= 0, extra, fill));
       }
-      cases.add(of(
-              op,
-              dtype,
-              12,
-              wholeBlocks(dtype, 64),
-              20,
-              false,
-              biasAt >= 0,
-              extra,
-              new Fill.Normal(1))
-          .live(5));
+      for (int rows : new int[] {12, 70}) {
+        cases.add(of(
+                op,
+                dtype,
+                rows,
+                wholeBlocks(dtype, 64),
+                20,
+                false,
+                biasAt >= 0,
+                extra,
+                new Fill.Normal(1))
+            .live(5));
+      }
       if (withReal) {
         cases.add(of(op, dtype, 1, 4096, 512, false, biasAt >= 0, extra, new Fill.Normal(1))
             .asReal());
