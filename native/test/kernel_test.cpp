@@ -463,7 +463,7 @@ void normed(int32_t kernel, const Line &k, int32_t rows, int32_t width, int32_t 
             bool neighbours) {
   bool qkv = k.op == "norm_qkv";
   int32_t dtype = code(types(k.signature)[2]), heads = 2, key_heads = 1;
-  int32_t places = rows > 30 ? 15 : 5;  // odd: every row stands at a place of its own
+  int32_t places = rows > 30 ? 19 : 5;  // odd and no multiple of 7: each row has a place of its own
   int32_t head = 2 * half, outs = qkv ? heads * head : half,
           key_outs = qkv ? key_heads * head : outs;
   if (rows > linear_rows(k.variant)) return;
@@ -711,14 +711,14 @@ int main() {
       linear(i, k, {3, blocks ? 544 : 77, 37, 1});
       linear(i, k, {29, blocks ? 672 : 61, 35, 0, ALONE});
       linear(i, k, {9, blocks ? 512 : 64, 64, 1, ALONE});
-      linear(i, k, {79, blocks ? 512 : 91, 35, 1, ALONE});
+      linear(i, k, {103, blocks ? 512 : 91, 35, 1, ALONE});
       linear(i, k, {2, blocks ? 1120 : 1, 3});
     } else if (op == "norm_swiglu" || op == "norm_qkv") {
       normed(i, k, 1, 64, 3, false);
       normed(i, k, 2, 160, 40, true);
       normed(i, k, 4, 96, 64, false);
       normed(i, k, 30, 64, 36, true);
-      normed(i, k, 79, 64, 36, false);
+      normed(i, k, 103, 64, 36, false);
     } else if (op == "add" || op == "silu_mul" || op == "quick_gelu" || op == "gelu" ||
                op == "rms_norm" || op == "layer_norm") {
       elementwise(i, k, 1, 1, false);

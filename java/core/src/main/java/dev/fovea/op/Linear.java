@@ -146,14 +146,14 @@ public record Linear() implements Op {
       }
       if (dtype.blockSize() == 1) {
         cases.add(of(op, dtype, 3, 13, 7, false, biasAt >= 0, extra, new Fill.Normal(1)));
-        cases.add(of(op, dtype, 79, 45, 35, false, biasAt >= 0, extra, new Fill.Normal(1)));
+        cases.add(of(op, dtype, 103, 45, 35, false, biasAt >= 0, extra, new Fill.Normal(1)));
       }
       for (Fill fill : new Fill[] {
         new Fill.Constant(0), new Fill.Normal(1e-20), new Fill.Normal(1e15), new Fill.Outlier(1)
       }) {
         cases.add(of(op, dtype, 3, 128, 9, biasAt >= 0, biasAt >= 0, extra, fill));
       }
-      for (int rows : new int[] {12, 70}) {
+      for (int rows : new int[] {12, 100}) {
         cases.add(of(
                 op,
                 dtype,
