@@ -42,14 +42,20 @@ inline void tiles(const uint8_t *w, int64_t rows, const uint8_t *x, int64_t x_ro
   int64_t stride = W::row_bytes(width);
   for (int64_t t = 0; t < n; t += W::N, x += W::N * x_row, out += W::N * TILE) {
     with_count<W::N>(n - t < W::N ? n - t : W::N, [&](auto columns) {
-      // One row of x is a matter of reading w: few streams are read faster than many.
       constexpr int R = columns == 1 ? W::R_ALONE : W::R;
       int64_t o = 0;
-      for (; o + R <= rows; o += R)
-        W::template tile<R, columns>(w + o * stride, x, x_row, width, out + o, TILE);
+      // One row of x is a matter of reading w: memory gives two streams a thread more than one, and more than four.
+      if constexpr (columns == 1 && R == 2) {
+        for (int64_t half = rows / 2; o < half; o++)
+          W::template tile<2, 1>(w + o * stride, x, x_row, width, out + o, half, half * stride);
+        o *= 2;
+      } else {
+        for (; o + R <= rows; o += R)
+          W::template tile<R, columns>(w + o * stride, x, x_row, width, out + o);
+      }
       if constexpr (R > 1) {
         for (; o < rows; o++)
-          W::template tile<1, columns>(w + o * stride, x, x_row, width, out + o, TILE);
+          W::template tile<1, columns>(w + o * stride, x, x_row, width, out + o);
       }
     });
   }

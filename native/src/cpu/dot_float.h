@@ -86,17 +86,22 @@ struct Plain {
   static int64_t x_bytes(int64_t) { return 0; }  // used in place
   static void prepare(const float *, int64_t, uint8_t *) {}
 
-  // out[n * ld + r] = dot(x row n, w row r)
+  // out[n * TILE + r * out_apart] = dot(x row n, w row r), rows of w `apart` bytes from one to the next; 0: as they are stored
   template <int RR, int NN>
   static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                   int64_t ld) {
+                   int64_t out_apart = 1, int64_t apart = 0) {
+    if (!apart) apart = row_bytes(width);
     Vec acc[RR][NN];
     UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) acc[r][n] = Vec::zero();
-    int64_t stride = row_bytes(width);
     int64_t k = 0;
     for (; k + Vec::LANES <= width; k += Vec::LANES) {
       Vec a[RR];
-      UNROLL for (int r = 0; r < RR; r++) a[r] = W::load(at(w, r * stride, k));
+      UNROLL for (int r = 0; r < RR; r++) {
+        a[r] = W::load(at(w, r * apart, k));
+        if constexpr (NN == 1)
+          fetch_far(w + r * apart + row_bytes(k),
+                    static_cast<int64_t>(Vec::LANES * sizeof(typename W::Element)));
+      }
       UNROLL for (int n = 0; n < NN; n++) {
         Vec b = Vec::load(reinterpret_cast<const float *>(x + n * x_row) + k);
         UNROLL for (int r = 0; r < RR; r++) acc[r][n].fma(a[r], b);
@@ -104,7 +109,7 @@ struct Plain {
     }
     if (int rest = static_cast<int>(width - k)) {
       for (int r = 0; r < RR; r++) {
-        Vec a = W::load(at(w, r * stride, k), rest);
+        Vec a = W::load(at(w, r * apart, k), rest);
         for (int n = 0; n < NN; n++)
           acc[r][n].fma(a, Vec::load(reinterpret_cast<const float *>(x + n * x_row) + k, rest));
       }
@@ -112,12 +117,12 @@ struct Plain {
 #if defined(__AVX512F__)
     if constexpr (RR == 4) {
       UNROLL for (int n = 0; n < NN; n++)
-          _mm_storeu_ps(out + n * ld, sums16(acc[0][n].v, acc[1][n].v, acc[2][n].v, acc[3][n].v));
+          _mm_storeu_ps(out + n * TILE, sums16(acc[0][n].v, acc[1][n].v, acc[2][n].v, acc[3][n].v));
       return;
     }
 #endif
-    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * ld + r] =
-        acc[r][n].sum();
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++)
+        out[n * TILE + r * out_apart] = acc[r][n].sum();
   }
 
   static const typename W::Element *at(const uint8_t *w, int64_t bytes, int64_t k) {
@@ -183,19 +188,22 @@ struct DotBF16 {
   }
   template <int RR, int NN>
   static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                   int64_t ld) {
+                   int64_t out_apart = 1, int64_t apart = 0) {
+    if (!apart) apart = row_bytes(width);
     __m512 acc[RR][NN];
     UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) acc[r][n] =
         _mm512_setzero_ps();
     for (int64_t k = 0; k < width; k += 32) {
       __m512bh a[RR];
       if (k + 32 <= width) {
-        UNROLL for (int r = 0; r < RR; r++) a[r] =
-            (__m512bh)_mm512_loadu_si512(w + r * width * 2 + k * 2);
+        UNROLL for (int r = 0; r < RR; r++) {
+          a[r] = (__m512bh)_mm512_loadu_si512(w + r * apart + k * 2);
+          if constexpr (NN == 1) fetch_far(w + r * apart + k * 2, 64);
+        }
       } else {
         __mmask32 mask = (1u << (width - k)) - 1;
         UNROLL for (int r = 0; r < RR; r++) a[r] =
-            (__m512bh)_mm512_maskz_loadu_epi16(mask, w + r * width * 2 + k * 2);
+            (__m512bh)_mm512_maskz_loadu_epi16(mask, w + r * apart + k * 2);
       }
       UNROLL for (int n = 0; n < NN; n++) {
         __m512bh b = (__m512bh)_mm512_load_si512(x + n * x_row + k * 2);
@@ -204,10 +212,10 @@ struct DotBF16 {
     }
     if constexpr (RR == 4) {
       UNROLL for (int n = 0; n < NN; n++)
-          _mm_storeu_ps(out + n * ld, sums16(acc[0][n], acc[1][n], acc[2][n], acc[3][n]));
+          _mm_storeu_ps(out + n * TILE, sums16(acc[0][n], acc[1][n], acc[2][n], acc[3][n]));
     } else {
-      UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * ld + r] =
-          sum16(acc[r][n]);
+      UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++)
+          out[n * TILE + r * out_apart] = sum16(acc[r][n]);
     }
   }
 };

@@ -38,7 +38,8 @@ struct DotBF16 {
   }
   template <int RR, int NN>
   static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                   int64_t ld) {
+                   int64_t out_apart = 1, int64_t apart = 0) {
+    if (!apart) apart = row_bytes(width);
     auto *weights = reinterpret_cast<const uint16_t *>(w);
     float32x4_t acc[RR][NN];
     UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) acc[r][n] =
@@ -46,17 +47,17 @@ struct DotBF16 {
     for (int64_t k = 0; k < width; k += 8) {
       bfloat16x8_t a[RR];
       if (k + 8 <= width) {
-        UNROLL for (int r = 0; r < RR; r++) a[r] = load(weights + r * width + k);
+        UNROLL for (int r = 0; r < RR; r++) a[r] = load(weights + r * apart / 2 + k);
       } else {
-        UNROLL for (int r = 0; r < RR; r++) a[r] = load(weights + r * width + k, width - k);
+        UNROLL for (int r = 0; r < RR; r++) a[r] = load(weights + r * apart / 2 + k, width - k);
       }
       UNROLL for (int n = 0; n < NN; n++) {
         bfloat16x8_t b = load(reinterpret_cast<const uint16_t *>(x + n * x_row) + k);
         UNROLL for (int r = 0; r < RR; r++) acc[r][n] = vbfdotq_f32(acc[r][n], a[r], b);
       }
     }
-    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * ld + r] =
-        sum4(acc[r][n]);
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++)
+        out[n * TILE + r * out_apart] = sum4(acc[r][n]);
   }
 };
 #endif

@@ -430,8 +430,7 @@ struct Quantized : Stored<B> {
   }
 
   template <int RR, int NN>
-  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                   int64_t ld) {
+  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out) {
     static_assert(RR == 1);
     auto *blocks = reinterpret_cast<const B *>(w);
     __m256 acc[NN];
@@ -447,7 +446,7 @@ struct Quantized : Stored<B> {
         acc[n] = _mm256_fmadd_ps(_mm256_fmadd_ps(sums, _mm256_set1_ps(s[0]), offset), dw, acc[n]);
       }
     }
-    UNROLL for (int n = 0; n < NN; n++) out[n * ld] = sum8(acc[n]);
+    UNROLL for (int n = 0; n < NN; n++) out[n * TILE] = sum8(acc[n]);
   }
 #else
   static int32_t weight(const B &b, [[maybe_unused]] int64_t part, int i) {
@@ -462,8 +461,7 @@ struct Quantized : Stored<B> {
   }
 
   template <int RR, int NN>
-  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                   int64_t ld) {
+  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out) {
     static_assert(RR == 1);
     auto *blocks = reinterpret_cast<const B *>(w);
     for (int n = 0; n < NN; n++) {
@@ -477,7 +475,7 @@ struct Quantized : Stored<B> {
           dot += weight(block, b % SPAN, i) * q[b * FOVEA_BLOCK + i];
         acc += static_cast<float>(dot) * s[2 * b] * from_half(block.d);
       }
-      out[n * ld] = acc;
+      out[n * TILE] = acc;
     }
   }
 #endif

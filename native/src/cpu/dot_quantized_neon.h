@@ -113,16 +113,15 @@ struct Quantized : Stored<B> {
   }
 
   template <int RR, int NN>
-  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                   int64_t ld) {
+  static void tile(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out) {
     int64_t count = width / FOVEA_BLOCK, whole = count / BLOCKS;
 #if defined(__ARM_FEATURE_MATMUL_INT8)
     if constexpr (RR == 2 && NN > 1) {
-      pairs<NN / 2>(w, x, x_row, width, out, ld);
+      pairs<NN / 2>(w, x, x_row, width, out);
       if constexpr (NN % 2 != 0) {
         UNROLL for (int r = 0; r < RR; r++)
             tile<1, 1>(w + r * row_bytes(width), x + (NN - 1) * x_row, x_row, width,
-                       out + (NN - 1) * ld + r, ld);
+                       out + (NN - 1) * TILE + r);
       }
       return;
     }
@@ -148,7 +147,7 @@ struct Quantized : Stored<B> {
     };
     for (int64_t i = 0; i < whole; i++) step(std::integral_constant<int, BLOCKS>(), i);
     with_count<BLOCKS - 1>(count % BLOCKS, [&](auto blocks) { step(blocks, whole); });
-    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * ld + r] =
+    UNROLL for (int r = 0; r < RR; r++) UNROLL for (int n = 0; n < NN; n++) out[n * TILE + r] =
         sum4(acc[r][n]);
   }
 
@@ -164,8 +163,7 @@ struct Quantized : Stored<B> {
   // Two rows of w by PAIRS times two rows of x. Lanes are w0 x0, w0 x1, w1 x0, w1 x1; each of the four partial sums of an element is
   // in a vector of its own.
   template <int PAIRS>
-  static void pairs(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out,
-                    int64_t ld) {
+  static void pairs(const uint8_t *w, const uint8_t *x, int64_t x_row, int64_t width, float *out) {
     int64_t count = width / FOVEA_BLOCK, whole = count / BLOCKS;
     float32x4_t acc[PAIRS][BLOCKS];
     UNROLL for (int p = 0; p < PAIRS; p++) UNROLL for (int j = 0; j < BLOCKS; j++) acc[p][j] =
@@ -202,8 +200,8 @@ struct Quantized : Stored<B> {
     with_count<BLOCKS - 1>(count % BLOCKS, [&](auto blocks) { step(blocks, whole); });
     UNROLL for (int p = 0; p < PAIRS; p++) {
       float32x4_t sum = vaddq_f32(vaddq_f32(acc[p][0], acc[p][2]), vaddq_f32(acc[p][1], acc[p][3]));
-      vst1_f32(out + 2 * p * ld, vget_low_f32(vuzp1q_f32(sum, sum)));
-      vst1_f32(out + (2 * p + 1) * ld, vget_low_f32(vuzp2q_f32(sum, sum)));
+      vst1_f32(out + 2 * p * TILE, vget_low_f32(vuzp1q_f32(sum, sum)));
+      vst1_f32(out + (2 * p + 1) * TILE, vget_low_f32(vuzp2q_f32(sum, sum)));
     }
   }
 #endif
