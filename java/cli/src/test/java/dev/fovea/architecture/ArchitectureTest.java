@@ -71,6 +71,7 @@ class ArchitectureTest {
               "model",
               "engine",
               "io.vertx..",
+              "io.netty.handler.codec..", // what Vert.x hands on of a request that cannot be read
               "io.micrometer..",
               "io.prometheus..",
               "org.slf4j..",
