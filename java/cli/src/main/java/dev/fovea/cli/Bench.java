@@ -86,6 +86,11 @@ final class Bench implements Callable<Integer> {
   List<Integer> parallel = new ArrayList<>(List.of(1));
 
   @Option(
+      names = "--busy",
+      description = "Measure -n also while another process keeps every core busy.")
+  boolean busy;
+
+  @Option(
       names = {"-r", "--repetitions"},
       paramLabel = "N",
       description = "How often each test counts.")
@@ -261,6 +266,9 @@ final class Bench implements Callable<Integer> {
         orElse(answers, 128).forEach(n -> loads.add(new BenchTests.Load(0, n, d, many)));
       }
       pairs.forEach(p -> loads.add(pair(p, d)));
+      if (busy) {
+        orElse(answers, 128).forEach(n -> loads.add(new BenchTests.Load(0, n, d, 1, true)));
+      }
     }
     for (BenchTests.Load l : loads) {
       for (int n : new int[] {l.prompt(), l.answer(), l.depth()}) {
@@ -351,6 +359,9 @@ final class Bench implements Callable<Integer> {
     if (noImage) {
       arguments.add("--no-image");
     }
+    if (busy) {
+      arguments.add("--busy");
+    }
     double allowed = allow / 100;
     List<Contest.Outcome> outcomes = new Contest(rounds, LOOKS, CONFIDENCE)
         .run(Base.side(base, arguments), Base.side(root(), arguments), o -> o.decided(allowed));
@@ -395,7 +406,8 @@ final class Bench implements Callable<Integer> {
     Gguf files = Gguf.of(model.path(shell), model.mmproj);
     switch (name) {
       case "llama.cpp" -> {
-        LlamaCpp peer = new LlamaCpp(shell.env(), files, threads, llamaBench(loads), this::asks);
+        LlamaCpp peer = new LlamaCpp(
+            shell.env(), files, threads, llamaBench(loads), busyLlamaBench(), this::asks);
         contest(name, tests, peer, report);
         String without = peer.withoutPictures();
         if (without != null && !noImage) {
@@ -468,6 +480,12 @@ final class Bench implements Callable<Integer> {
         joined(depths)));
     pairs.forEach(p -> words.addAll(List.of("-pg", p)));
     return words;
+  }
+
+  private List<String> busyLlamaBench() {
+    return busy
+        ? List.of("-p", "0", "-n", joined(orElse(answers, 128)), "-d", joined(depths))
+        : List.of();
   }
 
   private long asked = 1_000_000; // pictures that Fovea is not asked about

@@ -11,6 +11,8 @@ import dev.fovea.Generation;
 import dev.fovea.Question;
 import dev.fovea.Sampling;
 import dev.fovea.Session;
+import dev.fovea.cli.bench.Busy;
+import dev.fovea.cli.bench.LlamaCpp;
 import dev.fovea.engine.Decoding;
 import dev.fovea.engine.Generator;
 import dev.fovea.engine.Prompt;
@@ -50,9 +52,14 @@ final class BenchTests {
    * @param answer tokens written in it, by each sequence
    * @param depth positions that are there before
    * @param sequences how many write at once
+   * @param busy whether another process keeps the cores busy meanwhile
    */
-  record Load(int prompt, int answer, int depth, int sequences) {
+  record Load(int prompt, int answer, int depth, int sequences, boolean busy) {
     static final Load NONE = new Load(0, 0, 0, 1);
+
+    Load(int prompt, int answer, int depth, int sequences) {
+      this(prompt, answer, depth, sequences, false);
+    }
 
     int positions() {
       return depth + prompt + answer;
@@ -66,7 +73,10 @@ final class BenchTests {
       String what = Stream.of(prompt > 0 ? "pp" + prompt : "", answer > 0 ? "tg" + answer : "")
           .filter(s -> !s.isEmpty())
           .collect(Collectors.joining("+"));
-      return what + (depth > 0 ? " @ d" + depth : "") + (sequences > 1 ? " x " + sequences : "");
+      return what
+          + (depth > 0 ? " @ d" + depth : "")
+          + (sequences > 1 ? " x " + sequences : "")
+          + (busy ? LlamaCpp.BUSY : "");
     }
   }
 
@@ -99,11 +109,11 @@ final class BenchTests {
   }
 
   Test tokens(Load l) {
-    return new Test(
-        l.name(),
-        l,
-        l.units(),
-        () -> fovea.compute(g -> l.sequences() == 1 ? tokens(g, l) : steps(g, l)));
+    return new Test(l.name(), l, l.units(), () -> {
+      try (Busy _ = l.busy() ? new Busy() : null) {
+        return fovea.compute(g -> l.sequences() == 1 ? tokens(g, l) : steps(g, l));
+      }
+    });
   }
 
   List<Test> pictures() {

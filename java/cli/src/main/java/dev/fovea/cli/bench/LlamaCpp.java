@@ -32,6 +32,9 @@ public final class LlamaCpp implements Contest.Side {
   /** What its log says of a picture, in older and in newer versions. */
   private static final Pattern ENCODED = Pattern.compile("(?:encoded|encoding done) in (\\d+) ms");
 
+  /** How the names of tests end that are done while another process keeps the cores busy. */
+  public static final String BUSY = " busy";
+
   /** A question about a picture: a data URI of a PNG, and the words. */
   public record Ask(String picture, String words) {}
 
@@ -46,6 +49,7 @@ public final class LlamaCpp implements Contest.Side {
   private final Gguf files;
   private final int threads;
   private final List<String> loads;
+  private final List<String> busyLoads;
   private final Asks asks;
   private long peakBytes;
 
@@ -53,10 +57,16 @@ public final class LlamaCpp implements Contest.Side {
    * Finds the programs.
    *
    * @param loads llama-bench's flags for what to measure; empty for no tests of tokens
+   * @param busyLoads the same for what to measure while another process keeps the cores busy
    * @param asks what to ask about pictures
    */
   public LlamaCpp(
-      Map<String, String> environment, Gguf files, int threads, List<String> loads, Asks asks) {
+      Map<String, String> environment,
+      Gguf files,
+      int threads,
+      List<String> loads,
+      List<String> busyLoads,
+      Asks asks) {
     Path found = Command.find(environment, "llama-bench");
     if (found == null) {
       throw new InputException(
@@ -68,6 +78,7 @@ public final class LlamaCpp implements Contest.Side {
     this.files = files;
     this.threads = threads;
     this.loads = List.copyOf(loads);
+    this.busyLoads = List.copyOf(busyLoads);
     this.asks = asks;
   }
 
@@ -87,24 +98,34 @@ public final class LlamaCpp implements Contest.Side {
   @Override
   public Map<String, Double> measure() {
     Map<String, Double> times = new LinkedHashMap<>();
-    if (!loads.isEmpty()) {
-      List<String> words = new ArrayList<>(List.of(
-          bench.toString(),
-          "-m",
-          files.decoder().toString(),
-          "-t",
-          String.valueOf(threads),
-          "-r",
-          "1",
-          "-o",
-          "jsonl"));
-      words.addAll(loads);
-      times.putAll(tokens(new Command(Path.of("."), words).output()));
+    times.putAll(tokens(bench(loads)));
+    if (!busyLoads.isEmpty()) {
+      try (Busy _ = new Busy()) {
+        tokens(bench(busyLoads)).forEach((test, time) -> times.put(test + BUSY, time));
+      }
     }
     if (server != null && files.mmproj() != null) {
       pictures(server, files.mmproj(), times);
     }
     return times;
+  }
+
+  private String bench(List<String> loads) {
+    if (loads.isEmpty()) {
+      return "";
+    }
+    List<String> words = new ArrayList<>(List.of(
+        bench.toString(),
+        "-m",
+        files.decoder().toString(),
+        "-t",
+        String.valueOf(threads),
+        "-r",
+        "1",
+        "-o",
+        "jsonl"));
+    words.addAll(loads);
+    return new Command(Path.of("."), words).output();
   }
 
   /** Test → nanoseconds, named as Fovea names them. */

@@ -1,6 +1,7 @@
 package dev.fovea.cli.bench;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,9 +9,13 @@ import dev.fovea.error.InputException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -64,6 +69,47 @@ class LlamaCppTest {
   }
 
   @Test
+  void namesWhatIsMeasuredBesideABusyNeighbour() throws IOException {
+    Path out = Files.writeString(folder.resolve("recorded"), RECORDED);
+    script("llama-bench", "cat '" + out + "'");
+    Path model = Files.createFile(folder.resolve("m.gguf"));
+    LlamaCpp peer = new LlamaCpp(
+        Map.of("PATH", folder.toString()),
+        new Gguf(model, null),
+        2,
+        List.of(),
+        List.of("-n", "4"),
+        List::of);
+    Map<String, Double> times = new HashMap<>();
+    TIMES.forEach((name, time) -> times.put(name + LlamaCpp.BUSY, time));
+    assertEquals(times, peer.measure());
+  }
+
+  @Test
+  void aBusyNeighbourComputesUntilItIsClosed() throws InterruptedException {
+    Set<ProcessHandle> before = children();
+    List<ProcessHandle> neighbours;
+    try (Busy _ = new Busy()) {
+      neighbours = children().stream().filter(p -> !before.contains(p)).toList();
+      assertEquals(1, neighbours.size());
+      Duration computed = computed(neighbours.getFirst());
+      for (int i = 0; i < 200 && computed(neighbours.getFirst()).equals(computed); i++) {
+        Thread.sleep(50);
+      }
+      assertTrue(computed(neighbours.getFirst()).compareTo(computed) > 0);
+    }
+    assertFalse(neighbours.getFirst().isAlive());
+  }
+
+  private static Set<ProcessHandle> children() {
+    return ProcessHandle.current().children().collect(Collectors.toSet());
+  }
+
+  private static Duration computed(ProcessHandle process) {
+    return process.info().totalCpuDuration().orElse(Duration.ZERO);
+  }
+
+  @Test
   void saysWhatIsMissing() throws IOException {
     Gguf pair = new Gguf(folder.resolve("m.gguf"), folder.resolve("mmproj.gguf"));
     InputException e = assertThrows(InputException.class, () -> peer(pair, List.of()));
@@ -86,7 +132,7 @@ class LlamaCppTest {
   }
 
   private LlamaCpp peer(Gguf files, List<String> loads) {
-    return new LlamaCpp(Map.of("PATH", folder.toString()), files, 2, loads, List::of);
+    return new LlamaCpp(Map.of("PATH", folder.toString()), files, 2, loads, List.of(), List::of);
   }
 
   private void script(String name, String body) throws IOException {
