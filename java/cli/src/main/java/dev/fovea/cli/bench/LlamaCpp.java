@@ -171,6 +171,7 @@ public final class LlamaCpp implements Contest.Side {
               "2048",
               "--chat-template",
               "vicuna",
+              "--no-jinja", // as a Jinja template it has no place for pictures
               "--host",
               "127.0.0.1",
               "--port",
