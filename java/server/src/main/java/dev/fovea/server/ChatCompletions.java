@@ -24,17 +24,20 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code POST /v1/chat/completions}. */
 final class ChatCompletions {
   private final JsonMapper mapper;
+  private final ReadingThreads threads;
   private final PictureReader pictures;
   private final int mostPictures;
 
-  ChatCompletions(JsonMapper mapper, PictureReader pictures, int mostPictures) {
+  ChatCompletions(
+      JsonMapper mapper, ReadingThreads threads, PictureReader pictures, int mostPictures) {
     this.mapper = mapper;
+    this.threads = threads;
     this.pictures = pictures;
     this.mostPictures = mostPictures;
   }
 
   void serve(Call call, Model model) {
-    Fields body = Fields.of(mapper, call.body());
+    Fields body = threads.read(() -> Fields.of(mapper, call.body()));
     GenerationReader.limit(body, call.cancellation());
     ChatRequest request = ChatReader.read(body, pictures::read, mostPictures);
     requireModel(request.model(), model);
