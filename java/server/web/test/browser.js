@@ -13,12 +13,12 @@ export const launch = () =>
 export const SIZES = {
   desktop: { viewport: { width: 1440, height: 900 } },
   tablet: { viewport: { width: 820, height: 1180 }, hasTouch: true },
-  phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+  phone: { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
 };
 
-const shots = fileURLToPath(new URL("../shots/", import.meta.url));
+const shots = fileURLToPath(new URL("../../../../target/screenshots/", import.meta.url));
 
-/** Screenshots are kept in shots/, which CI keeps. */
+/** Screenshots are left in target/screenshots, where CI finds them. */
 export async function shot(page, name) {
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: `${shots}${name}.png`, animations: "disabled" });

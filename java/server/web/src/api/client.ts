@@ -12,10 +12,13 @@ export class AnswerFailure extends Error {
   }
 }
 
+/** A spot as it comes, with the id of the request's region that it lies on. */
+type Named = Spot & { readonly id?: string };
+
 /** What a running answer tells whoever shows it. */
 type Listener = {
   words(more: string): void;
-  spots(spots: Spot[]): void;
+  spots(spots: Named[]): void;
   notice(text: string | undefined): void;
 };
 
@@ -177,9 +180,9 @@ async function read(
   return { measures: { ...measures, tokens, ...(first === undefined ? {} : { firstToken: first - asked }) }, cut };
 }
 
-function spot(annotation: Annotation): Spot[] {
-  const { box, point, label } = annotation;
-  const place = { label: label ?? "", start: annotation.start_index ?? 0, end: annotation.end_index ?? 0 };
+function spot(annotation: Annotation): Named[] {
+  const { box, point, label, region } = annotation;
+  const place = { label: label ?? "", ...(region === undefined ? {} : { id: region }), start: annotation.start_index ?? 0, end: annotation.end_index ?? 0 };
   if (box?.length === 4) {
     const [x1, y1, x2, y2] = box as [number, number, number, number];
     return [{ shape: { box: [x1, y1, x2, y2] }, ...place }];

@@ -80,6 +80,13 @@ export function chatRequest(
   };
 }
 
+/** The number of the region that an id of the request stands for. */
+export function numberOf(request: ChatRequest, id: string, regions: readonly Region[]): number | undefined {
+  const parts = request.messages.flatMap((m) => (m.role === "user" ? m.content : []));
+  const sent = parts.flatMap((part) => (part.type === "image_url" ? (part.regions ?? []) : [])).find((region) => region.id === id);
+  return regions.find(({ shape }) => JSON.stringify(sent) === JSON.stringify({ id, ...shape }))?.number;
+}
+
 /** A command line that asks the same, with the picture read from a file of its name. */
 export function asCurl(
   origin: string,

@@ -26,6 +26,8 @@ export type ChatRequest = {
 export type Annotation = {
   type?: string;
   label?: string | null;
+  /** Id of the region of the request that it lies on. */
+  region?: string;
   box?: readonly number[];
   point?: readonly number[];
   start_index?: number;

@@ -1,7 +1,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { AnswerFailure, ask, headers } from "../api/client.ts";
 import { dataUrl, NoPicture, readPicture } from "../api/picture.ts";
-import { chatRequest, type Question, told } from "../api/request.ts";
+import { chatRequest, numberOf, type Question, told } from "../api/request.ts";
 import type { Scene } from "../api/wire.ts";
 import {
   type Answer,
@@ -319,7 +319,14 @@ async function answer(
     const request = chatRequest(served.value?.model ?? "default", url, before, question, sampling());
     const end = await ask(request, key.value, control.signal, {
       words: (more) => set((a) => ({ ...noticed(undefined)(a), state: "writing", text: a.text + more })),
-      spots: (spots) => set((a) => ({ ...a, spots })),
+      spots: (named) => {
+        const regions = [question, ...before].flatMap((q) => q.regions);
+        const spots = named.map(({ id, ...spot }) => {
+          const region = id === undefined ? undefined : numberOf(request, id, regions);
+          return { ...spot, ...(region === undefined ? {} : { region }) };
+        });
+        set((a) => ({ ...a, spots }));
+      },
       notice: (text) => set(noticed(text)),
     });
     set((a) => ({ ...noticed(undefined)(a), state: end.cut ? "cut" : "done", measures: end.measures }));

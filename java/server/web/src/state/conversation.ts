@@ -13,6 +13,8 @@ export type Picture = Size & {
 export type Spot = {
   readonly shape: Shape;
   readonly label: string;
+  /** Number of the region that it lies on, if the server says so: it has its colour. */
+  readonly region?: number;
   readonly start: number;
   readonly end: number;
 };

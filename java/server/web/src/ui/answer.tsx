@@ -9,7 +9,7 @@ import { type Answer, type Asked, type Conversation, isBusy, type Measures, show
 import { colourOf, described, namedIn, pieces, type Region } from "../state/shapes.ts";
 import { Icon } from "./icons.tsx";
 import { IconButton, lights, Mention } from "./parts.tsx";
-import { letterOf, spotColour } from "./marks.tsx";
+import { letterOf, nameOf, spotColour } from "./marks.tsx";
 
 /** A question with its region numbers in their colours; those that it does not name stand behind it. */
 function Words({ question, regions }: { question: string; regions: readonly Region[] }) {
@@ -67,8 +67,8 @@ export function AnswerText({ answer, colour }: { answer: Answer; colour: (index:
     parts.push(
       <button
         type="button"
-        class={`spot c${colour(i)}`}
-        aria-label={`${text.slice(spot.start, spot.end)}: ${spot.label || letterOf(i)}, ${described(spot.shape)}. Show it on the picture`}
+        class={`spot c${spot.region === undefined ? colour(i) : colourOf(spot.region)}`}
+        aria-label={`${text.slice(spot.start, spot.end)}: ${spot.label || nameOf(spot, i)}, ${described(spot.shape)}. Show it on the picture`}
         {...lights(spot.shape, { spot: letterOf(i) })}
       >
         {text.slice(spot.start, spot.end)}

@@ -29,6 +29,9 @@ export const spotColour = (index: number): number => COLOURS - (index % COLOURS)
 
 export const letterOf = (index: number): string => String.fromCharCode(97 + (index % 26));
 
+/** What to call a spot that the server gives no name. */
+export const nameOf = (spot: Spot, index: number): string => (spot.region === undefined ? letterOf(index) : `region ${spot.region}`);
+
 /** A spot's outline is drawn a little outside, so that a region on the same thing does not hide it. */
 export const apart = (at: readonly number[]): readonly number[] => (at.length === 4 ? at.map((v, i) => (i < 2 ? v - 5 : v + 5)) : at);
 

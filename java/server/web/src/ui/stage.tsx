@@ -36,7 +36,7 @@ import {
 } from "../state/shapes.ts";
 import { fitted, panned, toPicture, type View, zoomed } from "../state/view.ts";
 import { mentionRegion } from "./composer.tsx";
-import { apart, Handles, latestSpots, latestWords, letterOf, Outline, spotColour, Spotlight, spotTagAt, tagAt } from "./marks.tsx";
+import { apart, Handles, latestSpots, latestWords, letterOf, nameOf, Outline, spotColour, Spotlight, spotTagAt, tagAt } from "./marks.tsx";
 import { IconButton } from "./parts.tsx";
 
 /** What a pointer that is held down is doing. Nothing changes before it has moved a little. */
@@ -334,7 +334,7 @@ export function Stage({ conversation }: { conversation: Conversation }) {
       : [(shape.point[0] + 0.5) * scale + x, (shape.point[1] + 0.5) * scale + y];
   const chosen = regions.find((r) => r.number === selected.value);
   const spots = latestSpots(conversation);
-  const shownSpots = spots.map((spot, i) => ({ spot, colour: spotColour(i), letter: letterOf(i) }));
+  const shownSpots = spots.map((spot, i) => ({ spot, colour: spot.region === undefined ? spotColour(i) : colourOf(spot.region), letter: letterOf(i), name: nameOf(spot, i) }));
   const labels = latestWords(conversation);
   const drawnNumber = nextNumber(regions);
   const scene = shipped.value.find((s) => s.image === picture.scene);
@@ -385,9 +385,9 @@ export function Stage({ conversation }: { conversation: Conversation }) {
               {drawn.value && <Outline at={screen(drawn.value)} class={`c${colourOf(drawnNumber)} outline-chosen`} />}
               {loose && <Outline at={screen(loose.shape)} class="c-lit outline-lit" />}
             </svg>
-            {shownSpots.map(({ spot, colour, letter }) => (
+            {shownSpots.map(({ spot, colour, letter, name }) => (
               <span key={letter} class={`tag tag-spot c${colour}`} style={spotTagAt(screen(spot.shape), size.value)} aria-hidden="true">
-                {spot.label || letter}
+                {spot.label || name}
               </span>
             ))}
             {regions.map((region) => {

@@ -173,9 +173,10 @@ function answerTo({ messages }) {
   if (found) {
     const start = `The ${found.name} is at `;
     const box = `[${found.box.join(", ")}]`;
+    const same = regions.find((r) => JSON.stringify(r.box) === JSON.stringify(found.box));
     return {
       text: `${start}${box}.`,
-      annotations: [{ type: "region", label: found.name, box: found.box, start_index: start.length, end_index: start.length + box.length }],
+      annotations: [{ type: "region", ...(same ? { region: same.id } : {}), label: found.name, box: found.box, start_index: start.length, end_index: start.length + box.length }],
     };
   }
   const named = [...text.matchAll(/<(r\d+)>/g)].map((m) => nameOf(scene, regions.find((r) => r.id === m[1])));

@@ -106,6 +106,20 @@ describe("asking", () => {
     await page.locator(".spotlight").waitFor({ state: "detached" });
   });
 
+  test("a spot that lies on a region has the region's colour, also after the region moved", async () => {
+    await openScene(page);
+    await click(page, 60, 60);
+    await drag(page, [239, 213], [325, 353]);
+    for (const text of ["Where is the penguin? [2]", "Where is the penguin, not [1]?"]) {
+      await ask(page, text);
+      const spot = page.locator("button.spot").last();
+      assert.match(await spot.getAttribute("class"), /\bc2\b/);
+      assert.match(await page.locator(".outline-spot").getAttribute("class"), /\bc2\b/);
+      await page.locator(".tag[data-region='2']").focus();
+      await page.keyboard.press("ArrowLeft");
+    }
+  });
+
   test("asking again adds an answer to leaf through", async () => {
     await openScene(page);
     await ask(page, "Describe the picture");

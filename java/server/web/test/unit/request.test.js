@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { load } from "./modules.js";
 
-const { asCurl, asJava, chatRequest, told } = await load("api/request.ts");
+const { asCurl, asJava, chatRequest, numberOf, told } = await load("api/request.ts");
 const { events } = await load("api/events.ts");
 
 const box = (number, ...corners) => ({ number, shape: { box: corners } });
@@ -32,6 +32,14 @@ test("every region of a conversation has one id, and a moved one two", () => {
     request.messages.map((m) => (typeof m.content === "string" ? m.content : m.content.at(-1).text)),
     ["What is this? <r1>", "A dog.", "And <r101>?", "A cat.", "Is <r1> like <r101>?"],
   );
+});
+
+test("an id of the request is known by its region's number", () => {
+  const before = [asked("What is this?", [box(1, 0, 0, 10, 10)], "A dog.")];
+  const regions = [box(1, 5, 5, 10, 10), box(2, 1, 1, 8, 8)];
+  const request = chatRequest("m", "data:x", before, { question: "Is [1] like [2]?", regions }, greedy);
+  const all = [...regions, ...before[0].regions];
+  assert.deepEqual(["r1", "r101", "r2", "r3"].map((id) => numberOf(request, id, all)), [1, 1, 2, undefined]);
 });
 
 test("questions without an answer and tables are not told", () => {

@@ -11,8 +11,6 @@ import dev.fovea.Token;
 import dev.fovea.Usage;
 import dev.fovea.error.FoveaException;
 import dev.fovea.error.InputException;
-import dev.fovea.model.image.Picture;
-import dev.fovea.model.prompt.Region;
 import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
@@ -24,17 +22,20 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code POST /v1/chat/completions}. */
 final class ChatCompletions {
   private final JsonMapper mapper;
+  private final ReadingThreads threads;
   private final PictureReader pictures;
   private final int mostPictures;
 
-  ChatCompletions(JsonMapper mapper, PictureReader pictures, int mostPictures) {
+  ChatCompletions(
+      JsonMapper mapper, ReadingThreads threads, PictureReader pictures, int mostPictures) {
     this.mapper = mapper;
+    this.threads = threads;
     this.pictures = pictures;
     this.mostPictures = mostPictures;
   }
 
   void serve(Call call, Model model) {
-    Fields body = Fields.of(mapper, call.body());
+    Fields body = threads.read(() -> Fields.of(mapper, call.body()));
     GenerationReader.limit(body, call.cancellation());
     ChatRequest request = ChatReader.read(body, pictures::read, mostPictures);
     requireModel(request.model(), model);
@@ -187,28 +188,17 @@ final class ChatCompletions {
           .put("system_fingerprint", model.fovea().backend());
     }
 
-    /** Regions that the answer names, in pixels of the last picture and in parts of its sides. */
+    /** Spots that the answer names on the last picture. */
     private void annotate(ObjectNode message, Answer answer) {
-      if (answer.regions().isEmpty()) {
-        return;
-      }
-      ChatRequest.NamedPicture last = request.pictures().getLast();
-      Picture picture = last.picture();
-      ArrayNode annotations = message.putArray("annotations");
-      for (Answer.NamedRegion named : answer.regions()) {
-        ObjectNode one = annotations.addObject().put("type", "region").put("image", last.name());
-        String shape = switch (named.region()) {
-          case Region.Box b -> "box";
-          case Region.Point p -> "point";
-          case Region.Polygon p -> "polygon";
-        };
-        ArrayNode pixels = one.putArray(shape);
-        ArrayNode relative = one.putArray("relative");
-        for (Region.Vertex v : named.region().vertices()) {
-          pixels.add(v.x()).add(v.y());
-          relative.add(v.x() / picture.width()).add(v.y() / picture.height());
-        }
-        one.put("start_index", named.start()).put("end_index", named.end());
+      if (!answer.regions().isEmpty()) {
+        int last = request.pictures().size() - 1;
+        List<ChatRequest.Spot> spots =
+            request.spots().stream().filter(s -> s.picture() == last).toList();
+        Annotations.add(
+            message.putArray("annotations"),
+            answer.regions(),
+            request.pictures().get(last),
+            spots);
       }
     }
 

@@ -10,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.Locale;
-import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,14 +22,13 @@ final class PictureReader {
   /** So many pixels are 100 MB while they are decoded. */
   private static final ImageDecoder DECODER = new ImageDecoder(32_000_000, 16_384, 64 << 20, false);
 
-  /** Pictures decoded at the same time, which bounds the memory that takes. */
-  private final Semaphore turns = new Semaphore(4);
-
+  private final ReadingThreads threads;
   private final @Nullable Path media;
   private final @Nullable RemotePictures remote;
 
   /** @param media a folder that exists */
-  PictureReader(@Nullable Path media, @Nullable RemotePictures remote) {
+  PictureReader(ReadingThreads threads, @Nullable Path media, @Nullable RemotePictures remote) {
+    this.threads = threads;
     this.media = media;
     this.remote = remote;
   }
@@ -43,13 +41,10 @@ final class PictureReader {
    */
   Picture read(String url, String field) {
     byte[] bytes = bytes(url, field);
-    turns.acquireUninterruptibly();
     try {
-      return DECODER.decode(bytes, "the picture");
+      return threads.read(() -> DECODER.decode(bytes, "the picture"));
     } catch (FoveaException e) {
       throw ApiException.picture(field, String.valueOf(e.getMessage()));
-    } finally {
-      turns.release();
     }
   }
 

@@ -69,6 +69,7 @@ public final class Server implements AutoCloseable {
   private final String version;
   private final JsonMapper mapper;
   private final Map<String, Route> routes = new LinkedHashMap<>();
+  private final ReadingThreads threads = new ReadingThreads();
   private final @Nullable RemotePictures remote;
   private final Map<HttpConnection, Patience> patiences = new ConcurrentHashMap<>();
   private final Set<Call> running = ConcurrentHashMap.newKeySet();
@@ -92,10 +93,10 @@ public final class Server implements AutoCloseable {
     this.remote = options.remote().isEmpty()
         ? null
         : new RemotePictures(vertx, options.remote(), RemotePictures::isPublic);
-    PictureReader pictures = new PictureReader(media, remote);
+    PictureReader pictures = new PictureReader(threads, media, remote);
     routes.put(
         "/v1/chat/completions",
-        new Route("POST", new ChatCompletions(mapper, pictures, options.images())::serve));
+        new Route("POST", new ChatCompletions(mapper, threads, pictures, options.images())::serve));
     routes.put("/v1/completions", new Route("POST", new Completions(mapper)::serve));
     routes.put("/v1/models", new Route("GET", this::models));
     routes.put("/tokenize", new Route("POST", this::tokenize));
@@ -576,6 +577,7 @@ public final class Server implements AutoCloseable {
   }
 
   private void stop() {
+    threads.close();
     if (remote != null) {
       remote.close();
     }

@@ -10,6 +10,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.networknt.schema.InputFormat;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
+import dev.fovea.Answer;
+import dev.fovea.model.image.Picture;
+import dev.fovea.model.prompt.Region;
+import dev.fovea.model.prompt.Units;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.Locale;
@@ -109,6 +113,19 @@ class OpenApiTest {
     String prompt = "{\"prompt\": [\"USER: a ASSISTANT:\"], \"max_tokens\": 4, \"logprobs\": 1}";
     assertIs("CompletionRequest", prompt);
     assertIs("CompletionAnswer", client.post("/v1/completions", prompt).body());
+  }
+
+  @Test
+  void annotationsHaveTheirShape() {
+    var annotations = JsonMapper.shared().createArrayNode();
+    Region box = new Region.Box(10, 20, 30, 40, Units.PIXEL);
+    Annotations.add(
+        annotations,
+        List.of(new Answer.NamedRegion(box, 0, 9)),
+        new ChatRequest.NamedPicture("image 1", new Picture(50, 50, new byte[3 * 50 * 50])),
+        List.of(new ChatRequest.Spot("r1", box, 0, "")));
+    assertEquals("r1", annotations.at("/0/region").asString());
+    assertIs("Annotation", annotations.get(0).toString());
   }
 
   @Test

@@ -257,7 +257,7 @@ class RemotePicturesTest {
     Files.copy(Client.SAMPLES.resolve("scene-01.png"), folder.resolve("secret.png"));
     Files.createSymbolicLink(media.resolve("link.png"), folder.resolve("secret.png"));
     Files.createDirectory(folder.resolve("media-other"));
-    PictureReader pictures = new PictureReader(media, null);
+    PictureReader pictures = new PictureReader(new ReadingThreads(), media, null);
     assertEquals(480, pictures.read("file:///a.png", "url").width());
     for (String url : List.of(
         "file:///../secret.png",
