@@ -118,12 +118,15 @@ record Found(
   String line() {
     return String.format(
         Locale.ROOT,
-        "device %d: %s (%s), %d units, %.1f GiB memory%s",
+        "device %d: %s (%s), %d units, %.1f GiB memory%s%s",
         index,
         name,
         driver,
         units,
         memory / 1073741824.0,
+        shared
+            ? " that is the host's: weights stay where they are"
+            : " of its own: weights are copied",
         problem == null ? "" : ": not usable, " + problem);
   }
 
@@ -161,7 +164,8 @@ record Found(
   /** Why none of them is usable. */
   static String why(List<Found> all) {
     return all.isEmpty()
-        ? "no platform offers a device (pocl-opencl-icd makes one of the processor)"
+        ? "no platform offers a device: looked for drivers in " + Loader.vendors()
+            + " (the package pocl-opencl-icd makes one of the processor)"
         : String.join("; ", all.stream().map(f -> f.name + ": " + f.problem).toList());
   }
 }
