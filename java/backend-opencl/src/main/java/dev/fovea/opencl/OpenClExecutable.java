@@ -355,9 +355,14 @@ final class OpenClExecutable implements Executable {
   public void run() {
     open();
     long queue = device.queue();
+    Clock clock = device.clock();
     for (int i = 0; i < launches.size(); i++) {
       Ready r = launches.get(i);
-      Cl.enqueue(queue, r.kernel, r.items.address(), r.groups.address(), 0);
+      if (clock == null) {
+        Cl.enqueue(queue, r.kernel, r.items.address(), r.groups.address(), 0);
+      } else {
+        clock.enqueue(r.kernel, r.items.address(), r.groups.address());
+      }
     }
     Cl.flush(queue);
     device.ran(this);

@@ -121,6 +121,87 @@ class OpenClDeviceTest {
     }
   }
 
+  /** A device that pretends to have little memory, and buffers of any size. */
+  @Test
+  void saysHowMuchWasAskedForAndIsFree() {
+    long before = Cl.live();
+    Found f = Found.choose(Found.all(), null);
+    Found little = new Found(
+        f.index(),
+        f.platform(),
+        f.device(),
+        "little",
+        f.driver(),
+        f.units(),
+        3 << 20,
+        0,
+        f.shared(),
+        f.processor(),
+        f.doubles(),
+        f.exactDivision(),
+        null);
+    TensorType mega = TensorType.f32(Shape.of(Axis.T, 512, Axis.D, 512));
+    try (Arena arena = Arena.ofConfined();
+        OpenClDevice device = new OpenClDevice(little)) {
+      Buffer first = device.allocate(mega);
+      try (Buffer _ = device.constant(mega, arena.allocate(mega.bytes(), 64));
+          Buffer _ = device.allocate(mega)) {
+        String full = "1.0 MiB were asked for, 0.0 MiB are free of the 3.0 MiB of little";
+        for (org.junit.jupiter.api.function.Executable more :
+            List.<org.junit.jupiter.api.function.Executable>of(
+                () -> device.allocate(mega),
+                () -> device.constant(mega, arena.allocate(mega.bytes(), 64)))) {
+          BackendException e = assertThrows(BackendException.class, more);
+          assertTrue(String.valueOf(e.getMessage()).contains(full), e.getMessage());
+        }
+        first.close(); // what is given back is free again
+        device.allocate(mega).close();
+      }
+    }
+    assertEquals(before, Cl.live());
+  }
+
+  /** Work of more kernels than the clock keeps events of. */
+  @Test
+  void theClockCountsWhatRunsWhileItIsOn() {
+    long before = Cl.live();
+    try (Arena arena = Arena.ofConfined();
+        OpenClDevice device = open();
+        Executable add = adding(device)) {
+      assertThrows(IllegalStateException.class, device::stopClock);
+      assertTrue(device.startClock());
+      assertThrows(IllegalStateException.class, device::startClock);
+      assertEquals(0, device.stopClock());
+      assertTrue(device.startClock());
+      assertArrayEquals(
+          new float[] {2, 2, 3, 4, 5, 7}, sum(add, arena, 1, 0, 0, 0, 0, 1), "while it is on");
+      long once = device.stopClock();
+      assertTrue(once > 0, "one kernel took " + once + " ns");
+      long wall = System.nanoTime();
+      assertTrue(device.startClock());
+      for (int i = 0; i < 1500; i++) {
+        add.run();
+      }
+      long many = device.stopClock();
+      wall = System.nanoTime() - wall;
+      assertTrue(once < many && many <= wall, once + " < " + many + " <= " + wall);
+      assertTrue(device.startClock()); // closing the device ends it
+    }
+    assertEquals(before, Cl.live());
+  }
+
+  @Test
+  void ceilingsAreMeasured() {
+    long before = Cl.live();
+    try (OpenClDevice device = open()) {
+      var most = device.ceilings();
+      assertTrue(most.read() > 1e8 && most.read() < 1e14, "read " + most.read());
+      assertTrue(most.f32() > 1e8 && most.f32() < 1e16, "f32 " + most.f32());
+      assertEquals(most.f32(), most.operations());
+    }
+    assertEquals(before, Cl.live());
+  }
+
   /** What a file says is only taken if it is what was written; else it is made again. */
   @Test
   void damagedProgramsAreBuiltAgain(@TempDir Path folder) throws IOException {

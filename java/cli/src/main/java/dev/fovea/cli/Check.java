@@ -9,10 +9,12 @@ import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.Mutant;
 import dev.fovea.testkit.Mutants;
 import dev.fovea.testkit.OpTable;
+import dev.fovea.testkit.Speed;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -59,6 +61,15 @@ final class Check implements Callable<Integer> {
 
   @Option(names = "--small", description = "Leave out the cases of real size.")
   boolean small;
+
+  @Option(
+      names = "--bench",
+      description = {
+        "Then measure each op's largest case of a signature: its time, what it moves and computes, and",
+        "these as a share of what the device was measured to reach; bound is the greater of the two. What",
+        "fits into a cache can be faster than memory."
+      })
+  boolean bench;
 
   @Option(
       names = "--docs",
@@ -116,10 +127,49 @@ final class Check implements Callable<Integer> {
             shell, report.failures().size() + " of " + report.results().size() + " checks failed");
         return Main.FAILED;
       }
+      if (bench) {
+        shell.out().print(speeds(devices.getLast()));
+      }
       return 0;
     } finally {
       devices.forEach(Device::close);
     }
+  }
+
+  private Table speeds(Device on) {
+    Table table = new Table(
+        "op",
+        "signature",
+        "case",
+        "kernel",
+        ">µs",
+        ">GB/s",
+        ">of memory",
+        ">GOP/s",
+        ">of arithmetic",
+        ">of the bound");
+    Progress progress = new Progress(shell);
+    int[] done = new int[1];
+    Speed.measure(on, op, s -> {
+      progress.at(done[0]++, 0, s.op());
+      table.row(
+          s.op(),
+          s.signature(),
+          s.caseName(),
+          s.variant(),
+          String.format(Locale.ROOT, "%.1f", s.nanos() / 1e3),
+          String.format(Locale.ROOT, "%.1f", s.moved() / 1e9),
+          percent(s.moved() / s.ceilings().read()),
+          String.format(Locale.ROOT, "%.1f", s.done() / 1e9),
+          percent(s.done() / s.ceilings().operations()),
+          percent(s.bound() / s.nanos()));
+    });
+    progress.end();
+    return table;
+  }
+
+  private static String percent(double share) {
+    return Double.isNaN(share) ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * share);
   }
 
   private boolean allCaught() {
