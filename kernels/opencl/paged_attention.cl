@@ -64,13 +64,15 @@ __kernel GROUP(1) void paged_attention__row(TENSOR(q), TENSOR(k), TENSOR(v), TEN
   for (int d = 0; d < DH; d++) F32(y)[at + d] = padded[d];
 }
 
-// As attention__lanes: sixteen rows of a head to a work-item, one to a lane. Rows of several sequences take turns. For prompts.
+// As attention__lanes: sixteen rows of a head to a work-item, one to a lane. Rows of several sequences take turns. For prompts. Later
+// rows have more keys: the first blocks of rows take turns with the last, so that consecutive groups have equal work.
 #define KEYS 8
 
 __kernel GROUP(1) void paged_attention__lanes(TENSOR(q), TENSOR(k), TENSOR(v), TENSOR(pos), TENSOR(seq), TENSOR(pages), TENSOR(y),
                                      int rows, int sequences, int table, int pool, int heads, int key_heads, int places,
                                      float scale, ERROR) {
-  int head = get_global_id(0), top = get_global_id(1) * 16, n = min(16, rows - top);
+  int i = get_global_id(1), blocks = get_global_size(1);
+  int head = get_global_id(0), top = (i % 2 == 0 ? i / 2 : blocks - 1 - i / 2) * 16, n = min(16, rows - top);
   int key_head = head * key_heads / heads;
   float16 q[DH], sums[DH];
   int seqs[16], ends[16];

@@ -54,6 +54,7 @@ final class OpenClDevice implements Device {
   /** While time is kept: whose queue then takes the place of ours. */
   private @Nullable Clock clock;
 
+  private @Nullable Tuning tuning;
   private long taken;
   private boolean closed;
 
@@ -75,6 +76,18 @@ final class OpenClDevice implements Device {
       throw new BackendException("the opencl device is closed");
     }
     return clock == null ? queue : clock.queue();
+  }
+
+  /** Measured when it is first asked for, if no earlier process did. */
+  Tuning tuning() {
+    if (tuning == null) {
+      tuning = Tuning.of(found, programs.tuning(), probe()::tune);
+    }
+    return tuning;
+  }
+
+  private Probe probe() {
+    return new Probe(this, Math.toIntExact(found.units()));
   }
 
   @Nullable
@@ -122,10 +135,11 @@ final class OpenClDevice implements Device {
   public List<Candidate> candidates(Op op, List<@Nullable TensorType> in, TensorType out) {
     String signature = Node.signature(in, out);
     List<Candidate> candidates = new ArrayList<>();
+    Recipe.Asked asked = new Recipe.Asked(op, in, out, tuning());
     for (Recipe r : Recipes.ALL) {
       if (r.op().equals(op.name())) {
-        candidates.add(new Candidate(
-            new OpenClKernel(r, signature), r.refuses().why(new Recipe.Asked(op, in, out), found)));
+        candidates.add(
+            new Candidate(new OpenClKernel(r, signature), r.refuses().why(asked, found)));
       }
     }
     return candidates;
@@ -264,7 +278,7 @@ final class OpenClDevice implements Device {
 
   @Override
   public Ceilings ceilings() {
-    return new Probe(this, found.units()).ceilings();
+    return probe().ceilings();
   }
 
   @Override

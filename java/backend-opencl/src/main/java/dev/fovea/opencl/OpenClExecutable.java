@@ -184,7 +184,7 @@ final class OpenClExecutable implements Executable {
       Recipe.Work work = kernel
           .recipe()
           .steps()
-          .of(new Recipe.Asked(node.op(), node.inputTypes(), node.out().type()));
+          .of(new Recipe.Asked(node.op(), node.inputTypes(), node.out().type(), device.tuning()));
       works.add(work);
       most = Math.max(most, work.scratch());
     }

@@ -8,63 +8,87 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** Measures by the device's own clock what it can do at best: kernels/opencl/ceiling.cl. */
+/** Measures by the device's own clock what it can do at best, and what it wants to do it: kernels/opencl/ceiling.cl. */
 final class Probe {
-  private static final int GROUP = 64;
+  private static final int[] ITEMS = {1, 8, 32, 64}; // that may make a group
+
+  /** Groups of a unit: what PoCL gives to one of its threads at once, and enough for a GPU to have work while some wait for memory. */
+  private static final int GROUPS = 32;
+
   private static final int LINE = 64;
   private static final int LINES = 64; // that a work-item reads
-  private static final int ROUNDS = 20_000;
+  private static final int LONG = 20_000; // rounds that hide the start of a launch
+  private static final int SHORT = 2_000; // rounds as long as a decode step's launches
   private static final int OPERATIONS = 512; // of a work-item in a round; a multiply-add is two
   private static final int TRIES = 5;
 
   private final OpenClDevice device;
-  private final long groups;
+  private final int units;
 
-  Probe(OpenClDevice device, long units) {
+  Probe(OpenClDevice device, int units) {
     this.device = device;
-    this.groups = 4 * units; // so that none waits for the last
+    this.units = units;
   }
 
   Ceilings ceilings() {
     long bytes = 256L << 20; // more than caches hold
     long readers = bytes / LINE / LINES;
-    long workers = groups * GROUP;
-    long program = device.programs().of(List.of("ceiling.cl"), List.of());
+    long workers = 4L * units * ITEMS[3]; // so that none waits for the last
     long x = device.memory(bytes);
     long y = device.memory(4 * Math.max(readers, workers));
-    try (Arena arena = Arena.ofConfined()) {
+    try (Kernel read = new Kernel("ceiling__read", List.of(x, y), LINES);
+        Kernel fma = new Kernel("ceiling__fma", List.of(y), LONG)) {
       Cl.zero(device.queue(), x, bytes);
-      double read =
-          rate(arena, program, "ceiling__read", List.of(x, y), LINES, readers, (double) bytes);
-      double done = rate(
-          arena,
-          program,
-          "ceiling__fma",
-          List.of(y),
-          ROUNDS,
-          workers,
-          (double) workers * ROUNDS * OPERATIONS);
-      return new Ceilings(read, Double.NaN, Double.NaN, done);
+      return new Ceilings(
+          (double) bytes / read.seconds(readers, ITEMS[3]),
+          Double.NaN,
+          Double.NaN,
+          (double) workers * LONG * OPERATIONS / fma.seconds(workers, ITEMS[3]));
     } finally {
       device.free(x, bytes);
       device.free(y, 4 * Math.max(readers, workers));
     }
   }
 
-  /** Work a second, the best of a few tries. */
-  private double rate(
-      Arena arena,
-      long program,
-      String name,
-      List<Long> buffers,
-      int count,
-      long items,
-      double work) {
-    MemorySegment argument = arena.allocate(JAVA_LONG);
-    MemorySegment sizes = arena.allocateFrom(JAVA_LONG, items, 1, 1);
-    MemorySegment groups = arena.allocateFrom(JAVA_LONG, GROUP, 1, 1);
-    long kernel = Cl.kernel(program, name);
-    try {
+  /** The smallest groups that come near the best rate. */
+  Tuning tune() {
+    int most = GROUPS * units;
+    long bytes = 4L * most * ITEMS[3];
+    long y = device.memory(bytes);
+    try (Kernel fma = new Kernel("ceiling__fma", List.of(y), SHORT)) {
+      double[] rates = new double[ITEMS.length];
+      for (int i = 0; i < ITEMS.length; i++) {
+        rates[i] = ITEMS[i] / fma.seconds((long) most * ITEMS[i], ITEMS[i]);
+      }
+      return new Tuning(ITEMS[near(rates)], most);
+    } finally {
+      device.free(y, bytes);
+    }
+  }
+
+  /** The first that is nearly as fast as the best. */
+  private static int near(double[] rates) {
+    double best = 0;
+    for (double rate : rates) {
+      best = Math.max(best, rate);
+    }
+    int i = 0;
+    while (rates[i] < 0.8 * best) {
+      i++;
+    }
+    return i;
+  }
+
+  /** A kernel of ceiling.cl with its arguments: buffers from their beginning, and a count. */
+  private final class Kernel implements AutoCloseable {
+    private final Arena arena = Arena.ofConfined();
+    private final long kernel;
+    private final MemorySegment items = arena.allocateFrom(JAVA_LONG, 1, 1, 1);
+    private final MemorySegment group = arena.allocateFrom(JAVA_LONG, 1, 1, 1);
+
+    Kernel(String name, List<Long> buffers, int count) {
+      kernel = Cl.kernel(device.programs().of(List.of("ceiling.cl"), List.of()), name);
+      MemorySegment argument = arena.allocate(JAVA_LONG);
       int at = 0;
       for (long buffer : buffers) {
         argument.set(JAVA_LONG, 0, buffer);
@@ -74,16 +98,27 @@ final class Probe {
       }
       argument.set(JAVA_INT, 0, count);
       Cl.argument(kernel, at, 4, argument.address());
-      double best = 0;
-      for (int i = 0; i < TRIES; i++) {
+    }
+
+    /** The least of a few runs, after one that does not count: drivers build a kernel for a size of groups when they first see it. */
+    double seconds(long n, int inGroup) {
+      items.set(JAVA_LONG, 0, n);
+      group.set(JAVA_LONG, 0, inGroup);
+      long best = Long.MAX_VALUE;
+      for (int i = 0; i <= TRIES; i++) {
         try (Clock clock = device.anotherClock()) {
-          clock.enqueue(kernel, sizes.address(), groups.address());
-          best = Math.max(best, 1e9 * work / Math.max(1, clock.nanos()));
+          clock.enqueue(kernel, items.address(), group.address());
+          long nanos = Math.max(1, clock.nanos());
+          best = i == 0 ? best : Math.min(best, nanos);
         }
       }
-      return best;
-    } finally {
+      return best / 1e9;
+    }
+
+    @Override
+    public void close() {
       Cl.releaseKernel(kernel);
+      arena.close();
     }
   }
 }

@@ -35,6 +35,12 @@ final class Programs implements AutoCloseable {
     this.folder = folder;
   }
 
+  /** Where what was measured of the device is kept: beside its programs. */
+  Path tuning() {
+    String key = device.name() + "\n" + device.driver() + "\n" + device.units();
+    return folder.resolve(HexFormat.of().formatHex(digest(key), 0, 12) + ".tuning");
+  }
+
   /** The program of these files of kernels/opencl with these macros. */
   long of(List<String> files, List<String> defines) {
     String name = String.join("+", files) + " " + String.join(" ", defines);
