@@ -1,12 +1,5 @@
 // y = x W^T + b, and what may follow: a residual, an activation, or the gate of a second map. y may be r.
 
-#define QUICK_GELU 1
-#define GELU 2
-
-float16 finish16(float16 v, int then) {
-  return then == QUICK_GELU ? v / (1 + exp(-1.702f * v)) : then == GELU ? v / 2 * erfc(-M_SQRT1_2_F * v) : v;
-}
-
 #ifdef OUTS
 float finish(float v, float b, int then) {
   v += b;

@@ -18,6 +18,7 @@ import org.lwjgl.system.MemoryStack;
  * @param units compute units
  * @param memory bytes that it has
  * @param largest bytes of the largest buffer
+ * @param mostItems work-items of the largest group
  * @param shared whether its memory is the host's
  * @param processor whether it is a processor: few work-items, each with much to do
  * @param doubles whether it computes in binary64
@@ -33,6 +34,7 @@ record Found(
     long units,
     long memory,
     long largest,
+    long mostItems,
     boolean shared,
     boolean processor,
     boolean doubles,
@@ -101,6 +103,7 @@ record Found(
         Cl.number(of, CL10.CL_DEVICE_MAX_COMPUTE_UNITS, 1),
         Cl.number(of, CL10.CL_DEVICE_GLOBAL_MEM_SIZE, 0),
         Cl.number(of, CL10.CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0),
+        Cl.number(of, CL10.CL_DEVICE_MAX_WORK_GROUP_SIZE, 1),
         Cl.number(of, CL11.CL_DEVICE_HOST_UNIFIED_MEMORY, 0) != 0,
         (Cl.number(of, CL10.CL_DEVICE_TYPE, 0) & CL10.CL_DEVICE_TYPE_CPU) != 0,
         (" " + extensions + " ").contains(" cl_khr_fp64 "),

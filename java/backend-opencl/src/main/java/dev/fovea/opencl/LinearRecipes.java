@@ -10,6 +10,7 @@ import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Linear maps and the ops that begin with one: by rows for a few of them, by tiles for many. */
 final class LinearRecipes {
@@ -20,6 +21,11 @@ final class LinearRecipes {
   private static final int TILE_ROWS = 32;
 
   private static final int TILE_OUTS = 4;
+
+  /** As in linear_group.cl: outputs and rows of a group, and its work-items. */
+  private static final int SIDE = 32;
+
+  private static final int GROUP = 64;
 
   /** Rows from which unpacking weights once for all of them pays. */
   private static final int MANY_ROWS = 3;
@@ -58,6 +64,21 @@ final class LinearRecipes {
   private static void add(List<Recipe> table, String op, Slots slots) {
     table.add(Recipe.any(op, "row", a -> byRow(a, slots)));
     table.add(manyRows(op, a -> byTile(a, slots)));
+    table.add(
+        new Recipe(op, "group", (a, device) -> whyNotGrouped(a, device), a -> byGroup(a, slots)));
+  }
+
+  /** Local memory pays where work-items of a group share a processor; elsewhere it is memory like any other. */
+  private static @Nullable String whyNotGrouped(Asked a, Found device) {
+    if (a.size(0, 0) < MANY_ROWS) {
+      return "most of a group would be idle";
+    }
+    if (a.tuning().items() == 1) {
+      return "the device has a processor for each work-item";
+    }
+    return device.mostItems() < GROUP
+        ? "the device's groups are of " + device.mostItems() + " at most"
+        : null;
   }
 
   private static Recipe manyRows(String op, Recipe.Steps steps) {
@@ -128,9 +149,30 @@ final class LinearRecipes {
 
   private static Work byTile(Asked a, Slots s) {
     int outs = a.size(s.weights(), 0);
+    return ofMany(
+        a, s, launch(a, "linear__tile", "linear.cl", a.type(s.weights()), 0).over(a.out(), rows ->
+            new long[] {ceilDiv(outs, TILE_OUTS), ceilDiv(rows, TILE_ROWS), 1}));
+  }
+
+  private static Work byGroup(Asked a, Slots s) {
+    int outs = a.size(s.weights(), 0);
+    return ofMany(
+        a,
+        s,
+        new Launch(
+                "linear__group",
+                List.of("weights.clh", "linear.clh", "linear_group.cl"),
+                List.of(weights(a.type(s.weights()))))
+            .groups(GROUP)
+            .over(a.out(), rows ->
+                new long[] {(long) GROUP * ceilDiv(outs, SIDE), ceilDiv(rows, SIDE), 1}));
+  }
+
+  /** Arguments of a kernel that takes many rows, normalised before where the op says so. */
+  private static Work ofMany(Asked a, Slots s, Launch launch) {
+    int outs = a.size(s.weights(), 0);
     List<Launch> launches = new ArrayList<>();
     long scratch = 0;
-    Launch launch = launch(a, "linear__tile", "linear.cl", a.type(s.weights()), 0);
     if (s.gain() >= 0) {
       launches.add(normed(a, a.op() instanceof NormSwiGlu op ? op.eps() : 0));
       scratch = a.type(0).bytes();
@@ -142,11 +184,7 @@ final class LinearRecipes {
     optional(launch, a, s.up());
     optional(launch, a, s.bias());
     optional(launch, a, s.residual());
-    launches.add(launch
-        .out()
-        .rows(a.out())
-        .whole(a.size(0, 1), outs, s.then().code)
-        .over(a.out(), rows -> new long[] {ceilDiv(outs, TILE_OUTS), ceilDiv(rows, TILE_ROWS), 1}));
+    launches.add(launch.out().rows(a.out()).whole(a.size(0, 1), outs, s.then().code));
     return new Work(launches, scratch);
   }
 

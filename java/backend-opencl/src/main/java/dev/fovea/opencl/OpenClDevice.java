@@ -87,7 +87,7 @@ final class OpenClDevice implements Device {
   }
 
   private Probe probe() {
-    return new Probe(this, Math.toIntExact(found.units()));
+    return new Probe(this, found);
   }
 
   @Nullable

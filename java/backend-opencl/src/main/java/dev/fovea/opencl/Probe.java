@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.fovea.backend.Ceilings;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 
 /** Measures by the device's own clock what it can do at best, and what it wants to do it: kernels/opencl/ceiling.cl. */
@@ -24,26 +25,29 @@ final class Probe {
 
   private final OpenClDevice device;
   private final int units;
+  private final int[] sizes;
 
-  Probe(OpenClDevice device, int units) {
+  Probe(OpenClDevice device, Found found) {
     this.device = device;
-    this.units = units;
+    this.units = Math.toIntExact(found.units());
+    this.sizes = Arrays.stream(ITEMS).filter(n -> n <= found.mostItems()).toArray();
   }
 
   Ceilings ceilings() {
+    int largest = sizes[sizes.length - 1];
     long bytes = 256L << 20; // more than caches hold
     long readers = bytes / LINE / LINES;
-    long workers = 4L * units * ITEMS[3]; // so that none waits for the last
+    long workers = 4L * units * largest; // so that none waits for the last
     long x = device.memory(bytes);
     long y = device.memory(4 * Math.max(readers, workers));
     try (Kernel read = new Kernel("ceiling__read", List.of(x, y), LINES);
         Kernel fma = new Kernel("ceiling__fma", List.of(y), LONG)) {
       Cl.zero(device.queue(), x, bytes);
       return new Ceilings(
-          (double) bytes / read.seconds(readers, ITEMS[3]),
+          (double) bytes / read.seconds(readers, largest),
           Double.NaN,
           Double.NaN,
-          (double) workers * LONG * OPERATIONS / fma.seconds(workers, ITEMS[3]));
+          (double) workers * LONG * OPERATIONS / fma.seconds(workers, largest));
     } finally {
       device.free(x, bytes);
       device.free(y, 4 * Math.max(readers, workers));
@@ -53,14 +57,15 @@ final class Probe {
   /** The smallest groups that come near the best rate. */
   Tuning tune() {
     int most = GROUPS * units;
-    long bytes = 4L * most * ITEMS[3];
+    int largest = sizes[sizes.length - 1];
+    long bytes = 4L * most * largest;
     long y = device.memory(bytes);
     try (Kernel fma = new Kernel("ceiling__fma", List.of(y), SHORT)) {
-      double[] rates = new double[ITEMS.length];
-      for (int i = 0; i < ITEMS.length; i++) {
-        rates[i] = ITEMS[i] / fma.seconds((long) most * ITEMS[i], ITEMS[i]);
+      double[] rates = new double[sizes.length];
+      for (int i = 0; i < sizes.length; i++) {
+        rates[i] = sizes[i] / fma.seconds((long) most * sizes[i], sizes[i]);
       }
-      return new Tuning(ITEMS[near(rates)], most);
+      return new Tuning(sizes[near(rates)], most);
     } finally {
       device.free(y, bytes);
     }

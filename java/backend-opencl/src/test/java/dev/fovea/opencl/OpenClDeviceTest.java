@@ -135,6 +135,7 @@ class OpenClDeviceTest {
         f.units(),
         3 << 20,
         0,
+        f.mostItems(),
         f.shared(),
         f.processor(),
         f.doubles(),

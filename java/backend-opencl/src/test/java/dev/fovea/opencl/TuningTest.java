@@ -61,7 +61,7 @@ class TuningTest {
   void aDeviceIsTunedToGroupsThatItCanRun() {
     long before = Cl.live();
     try (OpenClDevice device = new OpenClDevice(DEVICE)) {
-      Tuning tuning = new Probe(device, Math.toIntExact(DEVICE.units())).tune();
+      Tuning tuning = new Probe(device, DEVICE).tune();
       assertTrue(tuning.items() >= 1 && tuning.items() <= 64, tuning.toString());
       assertEquals(32 * DEVICE.units(), tuning.groups());
     }
