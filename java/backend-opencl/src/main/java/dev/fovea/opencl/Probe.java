@@ -9,9 +9,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 
-/** Measures by the device's own clock what it can do at best, and what it wants to do it: kernels/opencl/ceiling.cl. */
+/** Measures by the device's own clock what it can do at best, and what it wants to do it: kernels/opencl/ceiling_*.cl. */
 final class Probe {
-  private static final int[] ITEMS = {1, 8, 32, 64}; // that may make a group
+  private static final int[] ITEMS = {1, 8, 64}; // that may make a group
 
   /** Groups of a unit: what PoCL gives to one of its threads at once, and enough for a GPU to have work while some wait for memory. */
   private static final int GROUPS = 32;
@@ -40,8 +40,8 @@ final class Probe {
     long workers = 4L * units * largest; // so that none waits for the last
     long x = device.memory(bytes);
     long y = device.memory(4 * Math.max(readers, workers));
-    try (Kernel read = new Kernel("ceiling__read", List.of(x, y), LINES);
-        Kernel fma = new Kernel("ceiling__fma", List.of(y), LONG)) {
+    try (Kernel read = new Kernel("ceiling_read", List.of(x, y), LINES);
+        Kernel fma = new Kernel("ceiling_fma", List.of(y), LONG)) {
       Cl.zero(device.queue(), x, bytes);
       return new Ceilings(
           (double) bytes / read.seconds(readers, largest),
@@ -54,13 +54,13 @@ final class Probe {
     }
   }
 
-  /** The smallest groups that come near the best rate. */
+  /** The smallest groups that come near the best rate, whatever else the machine does meanwhile. */
   Tuning tune() {
     int most = GROUPS * units;
     int largest = sizes[sizes.length - 1];
     long bytes = 4L * most * largest;
     long y = device.memory(bytes);
-    try (Kernel fma = new Kernel("ceiling__fma", List.of(y), SHORT)) {
+    try (Kernel fma = new Kernel("ceiling_fma", List.of(y), SHORT)) {
       double[] rates = new double[sizes.length];
       for (int i = 0; i < sizes.length; i++) {
         rates[i] = sizes[i] / fma.seconds((long) most * sizes[i], sizes[i]);
@@ -71,28 +71,30 @@ final class Probe {
     }
   }
 
-  /** The first that is nearly as fast as the best. */
+  /** The first that is not far from the best: where work-items share a processor, too few of them are slower by far. */
   private static int near(double[] rates) {
     double best = 0;
     for (double rate : rates) {
       best = Math.max(best, rate);
     }
     int i = 0;
-    while (rates[i] < 0.8 * best) {
+    while (rates[i] < best / 2) {
       i++;
     }
     return i;
   }
 
-  /** A kernel of ceiling.cl with its arguments: buffers from their beginning, and a count. */
+  /** The kernel of a file of that name with its arguments: buffers from their beginning, and a count. */
   private final class Kernel implements AutoCloseable {
     private final Arena arena = Arena.ofConfined();
+    private final long program;
     private final long kernel;
     private final MemorySegment items = arena.allocateFrom(JAVA_LONG, 1, 1, 1);
     private final MemorySegment group = arena.allocateFrom(JAVA_LONG, 1, 1, 1);
 
     Kernel(String name, List<Long> buffers, int count) {
-      kernel = Cl.kernel(device.programs().of(List.of("ceiling.cl"), List.of()), name);
+      program = device.programs().once(new Programs.Text(List.of(name + ".cl"), List.of()));
+      kernel = Cl.kernel(program, name);
       MemorySegment argument = arena.allocate(JAVA_LONG);
       int at = 0;
       for (long buffer : buffers) {
@@ -123,6 +125,7 @@ final class Probe {
     @Override
     public void close() {
       Cl.releaseKernel(kernel);
+      Cl.releaseProgram(program);
       arena.close();
     }
   }

@@ -225,11 +225,33 @@ class OpenClDeviceTest {
     assertEquals(before, Cl.live());
   }
 
+  /** Of several that are built at once one does not build: the others' objects are given back, and the error is the compiler's. */
+  @Test
+  void aProgramThatDoesNotBuildIsSaid(@TempDir Path folder) {
+    long before = Cl.live();
+    Found found = Found.choose(Found.all(), null);
+    long context = Cl.context(found.platform(), found.device());
+    try (Programs programs = new Programs(context, found, folder)) {
+      Programs.Text wrong = new Programs.Text(List.of("attention.cl"), List.of("DH=no"));
+      BackendException e = assertThrows(
+          BackendException.class,
+          () -> programs.all(
+              java.util.Set.of(new Programs.Text(List.of("add.cl"), List.of()), wrong)));
+      assertTrue(
+          String.valueOf(e.getMessage()).contains("attention.cl DH=no (")
+              && String.valueOf(e.getMessage()).contains("does not build"),
+          e.getMessage());
+    }
+    Cl.releaseContext(context);
+    assertEquals(before, Cl.live());
+  }
+
   /** The one file there is after a program was asked for. */
   private static Path build(long context, Found found, Path folder) throws IOException {
     try (Programs programs = new Programs(context, found, folder)) {
-      long program = programs.of(List.of("add.cl"), List.of());
-      assertEquals(program, programs.of(List.of("add.cl"), List.of()));
+      Programs.Text add = new Programs.Text(List.of("add.cl"), List.of());
+      long program = programs.of(add);
+      assertEquals(program, programs.of(add));
       Cl.releaseKernel(Cl.kernel(program, "add__sixteen"));
     }
     try (Stream<Path> files = Files.list(folder)) {

@@ -4,6 +4,7 @@ import dev.fovea.backend.Backend;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.error.BackendException;
+import dev.fovea.op.Case;
 import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.Mutant;
@@ -63,6 +64,12 @@ final class Check implements Callable<Integer> {
   boolean small;
 
   @Option(
+      names = "--case",
+      paramLabel = "TEXT",
+      description = "Only the cases whose names have this in them; --verbose shows the names.")
+  String named = "";
+
+  @Option(
       names = "--bench",
       description = {
         "Then measure each op's largest case of a signature: its time, what it moves and computes, and",
@@ -115,7 +122,7 @@ final class Check implements Callable<Integer> {
       for (int threads = 1; threads <= (backend.equals("cpu") ? 3 : 1); threads++) {
         devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier, device)));
       }
-      CheckReport report = CheckReport.run(devices, op, small, line -> {
+      CheckReport report = CheckReport.run(devices, op, this::wanted, line -> {
         if (flags.verbose) {
           shell.err().println(line);
         }
@@ -134,6 +141,10 @@ final class Check implements Callable<Integer> {
     } finally {
       devices.forEach(Device::close);
     }
+  }
+
+  private boolean wanted(Case c) {
+    return (!small || !c.real()) && c.name().contains(named);
   }
 
   private Table speeds(Device on) {
