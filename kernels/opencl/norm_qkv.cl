@@ -2,8 +2,9 @@
 // [rows,q], [rows,k], [rows,v] behind each other; the queries turned into the output, the keys turned into their pages, the values into
 // theirs.
 
+#ifdef OUTS
 // A work-item to OUTS outputs of one map of a row, which is normalised on the way.
-__kernel GROUP(1) void norm_qkv__row(TENSOR(x), TENSOR(g), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int width, int queries,
+__kernel GROUP(ITEMS) void norm_qkv__row(TENSOR(x), TENSOR(g), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int width, int queries,
                             int keys, int capacity, float eps) {
   int first = get_global_id(0) * OUTS, t = get_global_id(1), map = get_global_id(2);
   int outs = map == 0 ? queries : keys;
@@ -15,8 +16,9 @@ __kernel GROUP(1) void norm_qkv__row(TENSOR(x), TENSOR(g), TENSOR(wq), TENSOR(wk
   for (int k = 0; k < min(OUTS, outs - first); k++) y[k] = sums[k];
 }
 
+#else
 // The same on tiles, of rows that are normalised already.
-__kernel GROUP(1) void norm_qkv__tile(TENSOR(x), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int rows, int width, int queries,
+__kernel GROUP(ITEMS) void norm_qkv__tile(TENSOR(x), TENSOR(wq), TENSOR(wk), TENSOR(wv), TENSOR(made), int rows, int width, int queries,
                              int keys, int capacity) {
   int first = get_global_id(0) * TILE_OUTS, top = get_global_id(1) * TILE_ROWS, map = get_global_id(2);
   int outs = map == 0 ? queries : keys;
@@ -27,3 +29,4 @@ __kernel GROUP(1) void norm_qkv__tile(TENSOR(x), TENSOR(wq), TENSOR(wk), TENSOR(
   for (int t = 0; t < min(TILE_ROWS, rows - top); t++)
     for (int k = 0; k < min(TILE_OUTS, outs - first); k++) y[(ulong)(top + t) * outs + k] = sums[t][k];
 }
+#endif

@@ -19,6 +19,7 @@ import dev.fovea.model.text.Tokenizer;
 import dev.fovea.tensor.DType;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -231,6 +232,25 @@ public final class Fovea implements AutoCloseable {
    */
   public <T> T compute(java.util.function.Function<Generator, T> job) {
     return onWorker(() -> job.apply(generator));
+  }
+
+  /**
+   * Runs work and tells how long the device itself computed meanwhile, by its own clock: for measuring, as it may slow the device down.
+   * Nothing else may be asked at the same time.
+   *
+   * @return nanoseconds; empty if the device has no clock, and then the work was not run
+   */
+  public OptionalLong deviceNanos(Runnable work) {
+    if (!onWorker(device::startClock)) {
+      return OptionalLong.empty();
+    }
+    long nanos;
+    try {
+      work.run();
+    } finally {
+      nanos = onWorker(device::stopClock);
+    }
+    return OptionalLong.of(nanos);
   }
 
   <T> T onWorker(Callable<T> job) {

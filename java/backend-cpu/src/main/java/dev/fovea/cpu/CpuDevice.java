@@ -134,7 +134,8 @@ final class CpuDevice implements Device {
             return bytes;
           }),
           best(() -> Library.peak(context(), tier, DType.Q8_0, PEAK_ROUNDS)),
-          best(() -> Library.peak(context(), tier, DType.BF16, PEAK_ROUNDS)));
+          best(() -> Library.peak(context(), tier, DType.BF16, PEAK_ROUNDS)),
+          Double.NaN);
     }
   }
 

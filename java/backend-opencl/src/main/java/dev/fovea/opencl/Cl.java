@@ -4,6 +4,7 @@ import dev.fovea.error.BackendException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
+import java.nio.LongBuffer;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.lwjgl.PointerBuffer;
@@ -238,6 +239,21 @@ final class Cl {
 
   static void await(long event) {
     check(CL10.clWaitForEvents(event), "waiting");
+  }
+
+  /** Nanoseconds between the start and the end of what an event stands for, by the device's clock; its queue must keep time. */
+  static long nanos(long event) {
+    try (MemoryStack stack = MemoryStack.stackPush()) {
+      LongBuffer start = stack.mallocLong(1);
+      LongBuffer end = stack.mallocLong(1);
+      check(
+          CL10.clGetEventProfilingInfo(event, CL10.CL_PROFILING_COMMAND_START, start, null),
+          "the time of a start");
+      check(
+          CL10.clGetEventProfilingInfo(event, CL10.CL_PROFILING_COMMAND_END, end, null),
+          "the time of an end");
+      return end.get(0) - start.get(0);
+    }
   }
 
   static void releaseEvent(long event) {

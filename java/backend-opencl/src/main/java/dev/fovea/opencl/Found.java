@@ -18,6 +18,7 @@ import org.lwjgl.system.MemoryStack;
  * @param units compute units
  * @param memory bytes that it has
  * @param largest bytes of the largest buffer
+ * @param mostItems work-items of the largest group
  * @param shared whether its memory is the host's
  * @param processor whether it is a processor: few work-items, each with much to do
  * @param doubles whether it computes in binary64
@@ -33,6 +34,7 @@ record Found(
     long units,
     long memory,
     long largest,
+    long mostItems,
     boolean shared,
     boolean processor,
     boolean doubles,
@@ -101,6 +103,7 @@ record Found(
         Cl.number(of, CL10.CL_DEVICE_MAX_COMPUTE_UNITS, 1),
         Cl.number(of, CL10.CL_DEVICE_GLOBAL_MEM_SIZE, 0),
         Cl.number(of, CL10.CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0),
+        Cl.number(of, CL10.CL_DEVICE_MAX_WORK_GROUP_SIZE, 1),
         Cl.number(of, CL11.CL_DEVICE_HOST_UNIFIED_MEMORY, 0) != 0,
         (Cl.number(of, CL10.CL_DEVICE_TYPE, 0) & CL10.CL_DEVICE_TYPE_CPU) != 0,
         (" " + extensions + " ").contains(" cl_khr_fp64 "),
@@ -118,12 +121,15 @@ record Found(
   String line() {
     return String.format(
         Locale.ROOT,
-        "device %d: %s (%s), %d units, %.1f GiB memory%s",
+        "device %d: %s (%s), %d units, %.1f GiB memory%s%s",
         index,
         name,
         driver,
         units,
         memory / 1073741824.0,
+        shared
+            ? " that is the host's: weights stay where they are"
+            : " of its own: weights are copied",
         problem == null ? "" : ": not usable, " + problem);
   }
 
@@ -161,7 +167,8 @@ record Found(
   /** Why none of them is usable. */
   static String why(List<Found> all) {
     return all.isEmpty()
-        ? "no platform offers a device (pocl-opencl-icd makes one of the processor)"
+        ? "no platform offers a device: looked for drivers in " + Loader.vendors()
+            + " (the package pocl-opencl-icd makes one of the processor)"
         : String.join("; ", all.stream().map(f -> f.name + ": " + f.problem).toList());
   }
 }

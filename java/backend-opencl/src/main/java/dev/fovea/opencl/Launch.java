@@ -40,9 +40,8 @@ final class Launch {
     long[] of(int rows);
   }
 
-  final List<String> files;
+  final Programs.Text program;
   final String kernel;
-  final List<String> defines;
   final List<Argument> arguments = new ArrayList<>();
   private @Nullable TensorType lead;
   private Items items = _ -> new long[] {1, 1, 1};
@@ -56,8 +55,7 @@ final class Launch {
    */
   Launch(String kernel, List<String> files, List<String> defines) {
     this.kernel = kernel;
-    this.files = List.copyOf(files);
-    this.defines = List.copyOf(defines);
+    this.program = new Programs.Text(List.copyOf(files), List.copyOf(defines));
   }
 
   private Launch add(Argument a) {

@@ -10,14 +10,22 @@ import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Linear maps and the ops that begin with one: by rows for a few of them, by tiles for many. */
 final class LinearRecipes {
-  /** As in linear.clh. */
-  private static final int OUTS = 8;
+  /** Rows of weights that a work-item takes at most: as many sums fit into registers. */
+  private static final int MOST_OUTS = 8;
 
+  /** As in linear.clh. */
   private static final int TILE_ROWS = 32;
+
   private static final int TILE_OUTS = 4;
+
+  /** As in linear_group.cl: outputs and rows of a group, and its work-items. */
+  private static final int SIDE = 32;
+
+  private static final int GROUP = 64;
 
   /** Rows from which unpacking weights once for all of them pays. */
   private static final int MANY_ROWS = 3;
@@ -56,6 +64,21 @@ final class LinearRecipes {
   private static void add(List<Recipe> table, String op, Slots slots) {
     table.add(Recipe.any(op, "row", a -> byRow(a, slots)));
     table.add(manyRows(op, a -> byTile(a, slots)));
+    table.add(
+        new Recipe(op, "group", (a, device) -> whyNotGrouped(a, device), a -> byGroup(a, slots)));
+  }
+
+  /** Local memory pays where work-items of a group share a processor; elsewhere it is memory like any other. */
+  private static @Nullable String whyNotGrouped(Asked a, Found device) {
+    if (a.size(0, 0) < MANY_ROWS) {
+      return "most of a group would be idle";
+    }
+    if (a.tuning().items() == 1) {
+      return "the device has a processor for each work-item";
+    }
+    return device.mostItems() < GROUP
+        ? "the device's groups are of " + device.mostItems() + " at most"
+        : null;
   }
 
   private static Recipe manyRows(String op, Recipe.Steps steps) {
@@ -70,8 +93,32 @@ final class LinearRecipes {
     return "WEIGHTS=" + w.dtype().code();
   }
 
-  private static Launch launch(String kernel, String file, TensorType w) {
-    return new Launch(kernel, List.of("weights.clh", "linear.clh", file), List.of(weights(w)));
+  /**
+   * A kernel of linear maps.
+   *
+   * @param outs rows of weights that a work-item of one row takes; 0 for tiles
+   */
+  private static Launch launch(Asked a, String kernel, String file, TensorType w, int outs) {
+    List<String> defines = new ArrayList<>(List.of(weights(w)));
+    if (outs > 0) {
+      defines.add("OUTS=" + outs);
+    }
+    int items = a.tuning().items();
+    if (items > 1) {
+      defines.add("ITEMS=" + items);
+    }
+    return new Launch(kernel, List.of("weights.clh", "linear.clh", file), defines).groups(items);
+  }
+
+  /** As many rows of weights to a work-item as leave enough groups for the device. */
+  private static int outs(Asked a, long maps, int outs) {
+    int taken = MOST_OUTS;
+    while (taken > 2
+        && a.size(0, 0) * maps * ceilDiv(outs, taken)
+            < (long) a.tuning().groups() * a.tuning().items()) {
+      taken /= 2;
+    }
+    return taken;
   }
 
   private static void optional(Launch launch, Asked a, int slot) {
@@ -85,7 +132,9 @@ final class LinearRecipes {
   private static Work byRow(Asked a, Slots s) {
     int width = a.size(0, 1);
     int outs = a.size(s.weights(), 0);
-    Launch launch = launch("linear__row", "linear.cl", a.type(s.weights())).in(0);
+    int taken = outs(a, 1, outs);
+    Launch launch =
+        launch(a, "linear__row", "linear.cl", a.type(s.weights()), taken).in(0);
     optional(launch, a, s.gain());
     launch.in(s.weights());
     optional(launch, a, s.up());
@@ -95,14 +144,35 @@ final class LinearRecipes {
         .out()
         .whole(width, outs, s.then().code)
         .real(a.op() instanceof NormSwiGlu op ? op.eps() : 0)
-        .over(a.out(), rows -> new long[] {ceilDiv(outs, OUTS), rows, 1}));
+        .over(a.out(), rows -> new long[] {ceilDiv(outs, taken), rows, 1}));
   }
 
   private static Work byTile(Asked a, Slots s) {
     int outs = a.size(s.weights(), 0);
+    return ofMany(
+        a, s, launch(a, "linear__tile", "linear.cl", a.type(s.weights()), 0).over(a.out(), rows ->
+            new long[] {ceilDiv(outs, TILE_OUTS), ceilDiv(rows, TILE_ROWS), 1}));
+  }
+
+  private static Work byGroup(Asked a, Slots s) {
+    int outs = a.size(s.weights(), 0);
+    return ofMany(
+        a,
+        s,
+        new Launch(
+                "linear__group",
+                List.of("weights.clh", "linear.clh", "linear_group.cl"),
+                List.of(weights(a.type(s.weights()))))
+            .groups(GROUP)
+            .over(a.out(), rows ->
+                new long[] {(long) GROUP * ceilDiv(outs, SIDE), ceilDiv(rows, SIDE), 1}));
+  }
+
+  /** Arguments of a kernel that takes many rows, normalised before where the op says so. */
+  private static Work ofMany(Asked a, Slots s, Launch launch) {
+    int outs = a.size(s.weights(), 0);
     List<Launch> launches = new ArrayList<>();
     long scratch = 0;
-    Launch launch = launch("linear__tile", "linear.cl", a.type(s.weights()));
     if (s.gain() >= 0) {
       launches.add(normed(a, a.op() instanceof NormSwiGlu op ? op.eps() : 0));
       scratch = a.type(0).bytes();
@@ -114,11 +184,7 @@ final class LinearRecipes {
     optional(launch, a, s.up());
     optional(launch, a, s.bias());
     optional(launch, a, s.residual());
-    launches.add(launch
-        .out()
-        .rows(a.out())
-        .whole(a.size(0, 1), outs, s.then().code)
-        .over(a.out(), rows -> new long[] {ceilDiv(outs, TILE_OUTS), ceilDiv(rows, TILE_ROWS), 1}));
+    launches.add(launch.out().rows(a.out()).whole(a.size(0, 1), outs, s.then().code));
     return new Work(launches, scratch);
   }
 
@@ -135,12 +201,13 @@ final class LinearRecipes {
   private static Work qkvByRow(Asked a) {
     int queries = a.size(2, 0);
     int keys = a.size(3, 0);
-    Launch maps = launch("norm_qkv__row", "norm_qkv.cl", a.type(2))
+    int taken = outs(a, 3, Math.max(queries, keys));
+    Launch maps = launch(a, "norm_qkv__row", "norm_qkv.cl", a.type(2), taken)
         .in(0, 1, 2, 3, 4)
         .scratch(0)
         .whole(a.size(0, 1), queries, keys, a.size(0, 0))
         .real(((NormQkv) a.op()).eps())
-        .over(a.out(), rows -> new long[] {ceilDiv(Math.max(queries, keys), OUTS), rows, 3});
+        .over(a.out(), rows -> new long[] {ceilDiv(Math.max(queries, keys), taken), rows, 3});
     return new Work(List.of(maps, turn(a, 0)), made(a));
   }
 
@@ -148,7 +215,7 @@ final class LinearRecipes {
     int queries = a.size(2, 0);
     int keys = a.size(3, 0);
     long normed = ceilDiv(a.type(0).bytes(), 64) * 64;
-    Launch maps = launch("norm_qkv__tile", "norm_qkv.cl", a.type(2))
+    Launch maps = launch(a, "norm_qkv__tile", "norm_qkv.cl", a.type(2), 0)
         .scratch(0)
         .in(2, 3, 4)
         .scratch(normed)

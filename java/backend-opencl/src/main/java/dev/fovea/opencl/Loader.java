@@ -21,14 +21,22 @@ final class Loader {
     return PROBLEM;
   }
 
+  /** Where the loader looks for drivers, for people. */
+  static String vendors() {
+    String given = System.getenv("OCL_ICD_VENDORS"); // of the free loader
+    return given == null ? "/etc/OpenCL/vendors" : given + " (OCL_ICD_VENDORS)";
+  }
+
   private static @Nullable String load() {
     Configuration.OPENCL_EXPLICIT_INIT.set(true);
     // LWJGL prints advice where a library is missing; whoever asked is told in one line.
     Configuration.DEBUG_STREAM.set(
         new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));
     boolean linux = System.getProperty("os.name", "").startsWith("Linux");
+    String given = Configuration.OPENCL_LIBRARY_NAME.get(); // -Dorg.lwjgl.opencl.libname=…
+    String[] names = given != null ? new String[] {given} : linux ? LINUX : new String[] {""};
     String why = "";
-    for (String name : linux ? LINUX : new String[] {""}) {
+    for (String name : names) {
       try {
         if (name.isEmpty()) {
           CL.create();
@@ -42,6 +50,7 @@ final class Loader {
         return "LWJGL does not start: " + e;
       }
     }
-    return "no OpenCL loader (the package ocl-icd-libopencl1 has it): " + why;
+    return "no OpenCL loader: looked for " + String.join(", ", names)
+        + " (the package ocl-icd-libopencl1 has it): " + why;
   }
 }

@@ -1,6 +1,7 @@
 package dev.fovea.opencl;
 
 import dev.fovea.backend.Buffer;
+import dev.fovea.backend.Ceilings;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.Executable;
 import dev.fovea.backend.Kernel;
@@ -50,6 +51,10 @@ final class OpenClDevice implements Device {
   /** What ran since somebody last asked whether it went well. */
   private final Set<OpenClExecutable> ran = new LinkedHashSet<>();
 
+  /** While time is kept: whose queue then takes the place of ours. */
+  private @Nullable Clock clock;
+
+  private @Nullable Tuning tuning;
   private long taken;
   private boolean closed;
 
@@ -70,7 +75,24 @@ final class OpenClDevice implements Device {
     if (closed) {
       throw new BackendException("the opencl device is closed");
     }
-    return queue;
+    return clock == null ? queue : clock.queue();
+  }
+
+  /** Measured when it is first asked for, if no earlier process did. */
+  Tuning tuning() {
+    if (tuning == null) {
+      tuning = Tuning.of(found, programs.tuning(), probe()::tune);
+    }
+    return tuning;
+  }
+
+  private Probe probe() {
+    return new Probe(this, found);
+  }
+
+  @Nullable
+  Clock clock() {
+    return clock;
   }
 
   Programs programs() {
@@ -104,39 +126,45 @@ final class OpenClDevice implements Device {
 
   @Override
   public String describe() {
-    return found.name() + ", " + found.units() + (found.units() == 1 ? " unit" : " units");
+    return found.name() + ", " + found.units()
+        + (found.units() == 1 ? " compute unit" : " compute units")
+        + found.driver().substring(found.driver().lastIndexOf(", driver "));
   }
 
   @Override
   public List<Candidate> candidates(Op op, List<@Nullable TensorType> in, TensorType out) {
     String signature = Node.signature(in, out);
     List<Candidate> candidates = new ArrayList<>();
+    Recipe.Asked asked = new Recipe.Asked(op, in, out, tuning());
     for (Recipe r : Recipes.ALL) {
       if (r.op().equals(op.name())) {
-        candidates.add(new Candidate(
-            new OpenClKernel(r, signature), r.refuses().why(new Recipe.Asked(op, in, out), found)));
+        candidates.add(
+            new Candidate(new OpenClKernel(r, signature), r.refuses().why(asked, found)));
       }
     }
     return candidates;
   }
 
-  /** Memory of the device, its contents undefined. */
-  long memory(long bytes) {
+  /** Throws if the device has not so much memory, or no buffer may be so large. */
+  private void room(long bytes) {
     queue();
+    long free = Math.max(0, found.memory() - taken);
+    if (found.memory() > 0 && bytes > free) {
+      throw new BackendException("OpenCL: " + mega(bytes) + " were asked for, " + mega(free)
+          + " are free of the " + mega(found.memory()) + " of " + found.name());
+    }
     if (found.largest() > 0 && bytes > found.largest()) {
       throw new BackendException("OpenCL: a buffer of " + mega(bytes)
           + " was asked for, the largest of " + found.name() + " is " + mega(found.largest()));
     }
-    try {
-      long handle = Cl.buffer(context, CL10.CL_MEM_READ_WRITE, bytes, 0);
-      taken += bytes;
-      return handle;
-    } catch (BackendException e) {
-      throw new BackendException(
-          e.getMessage() + "; " + found.name() + " has " + mega(found.memory())
-              + ", of which this process took " + mega(taken),
-          e);
-    }
+  }
+
+  /** Memory of the device, its contents undefined. */
+  long memory(long bytes) {
+    room(bytes);
+    long handle = Cl.buffer(context, CL10.CL_MEM_READ_WRITE, bytes, 0);
+    taken += bytes;
+    return handle;
   }
 
   private static String mega(long bytes) {
@@ -153,7 +181,7 @@ final class OpenClDevice implements Device {
     long handle = memory(type.bytes());
     OpenClBuffer buffer = new OpenClBuffer(this, type, handle);
     open.add(buffer);
-    Cl.zero(queue, handle, type.bytes());
+    Cl.zero(queue(), handle, type.bytes());
     return buffer;
   }
 
@@ -164,9 +192,9 @@ final class OpenClDevice implements Device {
       throw new InputException(
           type + " takes " + type.bytes() + " bytes, the memory given has " + data.byteSize());
     }
-    queue();
     OpenClBuffer buffer;
     if (found.shared()) {
+      room(data.byteSize());
       long handle = Cl.buffer(
           context,
           CL10.CL_MEM_READ_ONLY | CL10.CL_MEM_USE_HOST_PTR,
@@ -222,9 +250,44 @@ final class OpenClDevice implements Device {
   }
 
   @Override
+  public boolean startClock() {
+    if (clock != null) {
+      throw new IllegalStateException("a clock runs already");
+    }
+    clock = anotherClock();
+    return true;
+  }
+
+  /** A clock of its own, which the caller closes. */
+  Clock anotherClock() {
+    Cl.finish(queue());
+    return new Clock(Cl.queue(context, found.device(), true));
+  }
+
+  @Override
+  public long stopClock() {
+    Clock stopped = clock;
+    if (stopped == null) {
+      throw new IllegalStateException("no clock was started");
+    }
+    clock = null;
+    try (stopped) {
+      return stopped.nanos();
+    }
+  }
+
+  @Override
+  public Ceilings ceilings() {
+    return probe().ceilings();
+  }
+
+  @Override
   public void close() {
     if (closed) {
       return;
+    }
+    if (clock != null) {
+      stopClock();
     }
     Cl.finish(queue);
     for (AutoCloseable resource : List.copyOf(open).reversed()) {

@@ -19,9 +19,11 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -184,11 +186,17 @@ final class OpenClExecutable implements Executable {
       Recipe.Work work = kernel
           .recipe()
           .steps()
-          .of(new Recipe.Asked(node.op(), node.inputTypes(), node.out().type()));
+          .of(new Recipe.Asked(node.op(), node.inputTypes(), node.out().type(), device.tuning()));
       works.add(work);
       most = Math.max(most, work.scratch());
     }
     scratch = memory(most);
+    device
+        .programs()
+        .all(works.stream()
+            .flatMap(w -> w.launches().stream())
+            .map(l -> l.program)
+            .collect(Collectors.toCollection(LinkedHashSet::new)));
     for (int i = 0; i < works.size(); i++) {
       for (Launch launch : works.get(i).launches()) {
         prepare(launch, plan.steps().get(i).node(), i);
@@ -197,7 +205,7 @@ final class OpenClExecutable implements Executable {
   }
 
   private void prepare(Launch launch, Node node, int step) {
-    long kernel = Cl.kernel(device.programs().of(launch.files, launch.defines), launch.kernel);
+    long kernel = Cl.kernel(device.programs().of(launch.program), launch.kernel);
     Ready ready = new Ready(launch, kernel, own);
     launches.add(ready);
     int at = 0;
@@ -355,9 +363,14 @@ final class OpenClExecutable implements Executable {
   public void run() {
     open();
     long queue = device.queue();
+    Clock clock = device.clock();
     for (int i = 0; i < launches.size(); i++) {
       Ready r = launches.get(i);
-      Cl.enqueue(queue, r.kernel, r.items.address(), r.groups.address(), 0);
+      if (clock == null) {
+        Cl.enqueue(queue, r.kernel, r.items.address(), r.groups.address(), 0);
+      } else {
+        clock.enqueue(r.kernel, r.items.address(), r.groups.address());
+      }
     }
     Cl.flush(queue);
     device.ran(this);

@@ -9,11 +9,18 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /**
  * Programs of a device, built when first asked for and kept until it is closed. What the driver made of one is kept in a file named after
@@ -26,7 +33,7 @@ final class Programs implements AutoCloseable {
   private final long context;
   private final Found device;
   private final Path folder;
-  private final Map<String, Long> built = new HashMap<>();
+  private final Map<Text, Long> built = new HashMap<>();
 
   /** @param folder where files are kept; it need not be there yet */
   Programs(long context, Found device, Path folder) {
@@ -35,41 +42,123 @@ final class Programs implements AutoCloseable {
     this.folder = folder;
   }
 
-  /** The program of these files of kernels/opencl with these macros. */
-  long of(List<String> files, List<String> defines) {
-    String name = String.join("+", files) + " " + String.join(" ", defines);
-    Long there = built.get(name);
+  /** Where what was measured of the device is kept: beside its programs. */
+  Path tuning() {
+    String key = device.name() + "\n" + device.driver() + "\n" + device.units();
+    return folder.resolve(HexFormat.of().formatHex(digest(key), 0, 12) + ".tuning");
+  }
+
+  /** Files of kernels/opencl, in order, and macros. */
+  record Text(List<String> files, List<String> defines) {
+    String name() {
+      return String.join("+", files) + " " + String.join(" ", defines);
+    }
+  }
+
+  /** The program of that text. */
+  long of(Text text) {
+    Long there = built.get(text);
     if (there == null) {
-      there = build(name, files, defines);
-      built.put(name, there);
+      all(Set.of(text));
+      there = Objects.requireNonNull(built.get(text));
     }
     return there;
   }
 
-  private long build(String name, List<String> files, List<String> defines) {
+  /**
+   * Builds what is not built or kept yet, several at a time: each in a context of its own, since a driver's compiler may be locked by
+   * context. What comes of it is then loaded into ours, as it will be from its file in later processes: PoCL would otherwise build a
+   * program once for the file and once more when it runs.
+   */
+  void all(Set<Text> texts) {
+    List<Text> missing = new ArrayList<>();
+    for (Text text : texts) {
+      if (!built.containsKey(text)) {
+        long program = load(file(text));
+        if (program == 0) {
+          missing.add(text);
+        } else {
+          built.put(text, program);
+        }
+      }
+    }
+    int threads = Math.min(missing.size(), Runtime.getRuntime().availableProcessors());
+    if (threads < 2) {
+      missing.forEach(t -> take(t, compile(t)));
+      return;
+    }
+    try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+      List<Future<byte[]>> binaries =
+          missing.stream().map(t -> pool.submit(() -> compile(t))).toList();
+      for (int i = 0; i < missing.size(); i++) {
+        take(missing.get(i), binaries.get(i).get());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new BackendException("OpenCL: interrupted while programs were built", e);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof BackendException problem) {
+        throw problem;
+      }
+      throw new BackendException("OpenCL: a program cannot be built: " + e.getCause(), e);
+    }
+  }
+
+  /** A program for once, which is not kept; the caller releases it. */
+  long once(Text text) {
+    return Cl.program(context, device.device(), text.name(), source(text), options(text));
+  }
+
+  /** Keeps what the driver made of a text, and has the program; from the text again where the driver gave nothing that it takes back. */
+  private void take(Text text, byte[] binary) {
+    keep(file(text), binary);
+    long program = binary.length == 0 ? 0 : Cl.program(context, device.device(), binary);
+    if (program == 0) {
+      program = once(text);
+    }
+    built.put(text, program);
+  }
+
+  private byte[] compile(Text text) {
+    long start = System.nanoTime();
+    long alone = Cl.context(device.platform(), device.device());
+    try {
+      long program = Cl.program(alone, device.device(), text.name(), source(text), options(text));
+      try {
+        return Cl.binary(program);
+      } finally {
+        Cl.releaseProgram(program);
+      }
+    } finally {
+      Cl.releaseContext(alone);
+      LOG.log(
+          System.Logger.Level.DEBUG,
+          "built {0} in {1} ms",
+          text.name(),
+          (System.nanoTime() - start) / 1_000_000);
+    }
+  }
+
+  private static String source(Text text) {
     StringBuilder source = new StringBuilder(read("common.clh"));
-    for (String file : files) {
+    for (String file : text.files()) {
       source.append("#line 1 \"").append(file).append("\"\n").append(read(file));
     }
+    return source.toString();
+  }
+
+  private String options(Text text) {
     StringBuilder options = new StringBuilder("-cl-std=CL1.2");
     if (device.exactDivision()) {
       options.append(" -cl-fp32-correctly-rounded-divide-sqrt");
     }
-    defines.forEach(d -> options.append(" -D").append(d));
-    String key = String.join("\n", device.name(), device.driver(), options, source);
-    Path file = folder.resolve(HexFormat.of().formatHex(digest(key), 0, 12) + ".clbin");
-    long program = load(file);
-    if (program == 0) {
-      long start = System.nanoTime();
-      program = Cl.program(context, device.device(), name, source.toString(), options.toString());
-      LOG.log(
-          System.Logger.Level.DEBUG,
-          "built {0} in {1} ms",
-          name,
-          (System.nanoTime() - start) / 1_000_000);
-      keep(file, Cl.binary(program));
-    }
-    return program;
+    text.defines().forEach(d -> options.append(" -D").append(d));
+    return options.toString();
+  }
+
+  private Path file(Text text) {
+    String key = String.join("\n", device.name(), device.driver(), options(text), source(text));
+    return folder.resolve(HexFormat.of().formatHex(digest(key), 0, 12) + ".clbin");
   }
 
   private static String read(String file) {

@@ -15,8 +15,12 @@ import org.jspecify.annotations.Nullable;
  */
 record Recipe(String op, String variant, Refuses refuses, Steps steps) {
 
-  /** An application of an op: attributes and types. */
-  record Asked(Op op, List<@Nullable TensorType> in, TensorType out) {
+  /**
+   * An application of an op: attributes and types.
+   *
+   * @param tuning of the device
+   */
+  record Asked(Op op, List<@Nullable TensorType> in, TensorType out, Tuning tuning) {
     TensorType type(int i) {
       return Objects.requireNonNull(in.get(i));
     }

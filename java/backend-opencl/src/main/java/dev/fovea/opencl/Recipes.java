@@ -15,11 +15,18 @@ import dev.fovea.tensor.Shape;
 import dev.fovea.tensor.TensorType;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The kernel table: what each op launches, plainest first. Linear maps are in {@link LinearRecipes}. */
 final class Recipes {
   /** Work-items that copy or add pieces of sixteen come in groups of so many. */
   private static final int GROUP = 16;
+
+  /** Keys of a part at most, when a row's keys are shared: what is then joined is small beside them. */
+  private static final int MOST_SPAN = 256;
+
+  /** Parts from which a second launch, to join them, pays. */
+  private static final int ENOUGH_PARTS = 32;
 
   /** Rows from which one to a lane pays; below, lanes go along the row. */
   static final int MANY_ROWS = 8;
@@ -40,6 +47,7 @@ final class Recipes {
         Recipe.any("kv_append", "head", Recipes::kvAppend),
         Recipe.any("attention", "lanes", Recipes::attention),
         Recipe.any("paged_attention", "row", Recipes::pagedByRow),
+        new Recipe("paged_attention", "split", (a, _) -> whyNotSplit(a), Recipes::pagedByPart),
         new Recipe(
             "paged_attention",
             "lanes",
@@ -197,6 +205,42 @@ final class Recipes {
         .over(a.out(), rows -> new long[] {heads, rows, 1}));
   }
 
+  /** Keys of a part: a quarter of what a sequence may have, at most {@link #MOST_SPAN}. */
+  private static int span(Asked a) {
+    return Math.clamp(ceilDiv(a.size(5, 1) * a.size(1, 2), 4 * 16) * 16L, 16, MOST_SPAN);
+  }
+
+  private static int parts(Asked a) {
+    return ceilDiv(a.size(5, 1) * a.size(1, 2), span(a));
+  }
+
+  private static @Nullable String whyNotSplit(Asked a) {
+    long rows = (long) a.size(0, 0) * a.size(0, 1);
+    int groups = a.tuning().groups();
+    if (a.size(0, 0) >= MANY_ROWS || rows >= groups) {
+      return "there are rows for every unit";
+    }
+    return parts(a) < 2 || rows * parts(a) < Math.min(groups, ENOUGH_PARTS)
+        ? "there are too few keys to share"
+        : null;
+  }
+
+  /** Parts of the keys, then those together. */
+  private static Work pagedByPart(Asked a) {
+    int heads = a.size(0, 1);
+    int parts = parts(a);
+    int span = span(a);
+    Launch part = paged(paging(a, "part").in(0, 1, 2, 3, 4, 5).scratch(0), a, span)
+        .over(a.out(), rows -> new long[] {heads, rows, parts});
+    Launch join = paging(a, "join")
+        .scratch(0)
+        .in(3)
+        .out()
+        .whole(heads, parts, span)
+        .over(a.out(), rows -> new long[] {heads, rows, 1});
+    return new Work(List.of(part, join), 4L * a.size(0, 0) * heads * parts * (2L + a.size(0, 2)));
+  }
+
   private static Work pagedByLanes(Asked a) {
     int heads = a.size(0, 1);
     return Work.of(paged(paging(a, "lanes").in(0, 1, 2, 3, 4, 5).out().rows(a.out()), a)
@@ -210,13 +254,15 @@ final class Recipes {
         List.of(cacheType(a.type(1)), "DH=" + a.size(0, 2)));
   }
 
-  private static Launch paged(Launch launch, Asked a) {
+  /** What its kernels share; a span is one number, or none. */
+  private static Launch paged(Launch launch, Asked a, int... span) {
     Shape cache = a.type(1).shape();
-    return launch
-        .whole(
-            a.size(5, 0), a.size(5, 1), cache.size(0), a.size(0, 1), cache.size(1), cache.size(2))
-        .real(((PagedAttention) a.op()).scale())
-        .error();
+    launch.whole(
+        a.size(5, 0), a.size(5, 1), cache.size(0), a.size(0, 1), cache.size(1), cache.size(2));
+    for (int s : span) {
+      launch.whole(s);
+    }
+    return launch.real(((PagedAttention) a.op()).scale()).error();
   }
 
   private static Work takeRows(Asked a) {

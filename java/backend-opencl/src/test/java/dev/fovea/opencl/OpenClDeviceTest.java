@@ -121,6 +121,88 @@ class OpenClDeviceTest {
     }
   }
 
+  /** A device that pretends to have little memory, and buffers of any size. */
+  @Test
+  void saysHowMuchWasAskedForAndIsFree() {
+    long before = Cl.live();
+    Found f = Found.choose(Found.all(), null);
+    Found little = new Found(
+        f.index(),
+        f.platform(),
+        f.device(),
+        "little",
+        f.driver(),
+        f.units(),
+        3 << 20,
+        0,
+        f.mostItems(),
+        f.shared(),
+        f.processor(),
+        f.doubles(),
+        f.exactDivision(),
+        null);
+    TensorType mega = TensorType.f32(Shape.of(Axis.T, 512, Axis.D, 512));
+    try (Arena arena = Arena.ofConfined();
+        OpenClDevice device = new OpenClDevice(little)) {
+      Buffer first = device.allocate(mega);
+      try (Buffer _ = device.constant(mega, arena.allocate(mega.bytes(), 64));
+          Buffer _ = device.allocate(mega)) {
+        String full = "1.0 MiB were asked for, 0.0 MiB are free of the 3.0 MiB of little";
+        for (org.junit.jupiter.api.function.Executable more :
+            List.<org.junit.jupiter.api.function.Executable>of(
+                () -> device.allocate(mega),
+                () -> device.constant(mega, arena.allocate(mega.bytes(), 64)))) {
+          BackendException e = assertThrows(BackendException.class, more);
+          assertTrue(String.valueOf(e.getMessage()).contains(full), e.getMessage());
+        }
+        first.close(); // what is given back is free again
+        device.allocate(mega).close();
+      }
+    }
+    assertEquals(before, Cl.live());
+  }
+
+  /** Work of more kernels than the clock keeps events of. */
+  @Test
+  void theClockCountsWhatRunsWhileItIsOn() {
+    long before = Cl.live();
+    try (Arena arena = Arena.ofConfined();
+        OpenClDevice device = open();
+        Executable add = adding(device)) {
+      assertThrows(IllegalStateException.class, device::stopClock);
+      assertTrue(device.startClock());
+      assertThrows(IllegalStateException.class, device::startClock);
+      assertEquals(0, device.stopClock());
+      assertTrue(device.startClock());
+      assertArrayEquals(
+          new float[] {2, 2, 3, 4, 5, 7}, sum(add, arena, 1, 0, 0, 0, 0, 1), "while it is on");
+      long once = device.stopClock();
+      assertTrue(once > 0, "one kernel took " + once + " ns");
+      long wall = System.nanoTime();
+      assertTrue(device.startClock());
+      for (int i = 0; i < 1500; i++) {
+        add.run();
+      }
+      long many = device.stopClock();
+      wall = System.nanoTime() - wall;
+      assertTrue(once < many && many <= wall, once + " < " + many + " <= " + wall);
+      assertTrue(device.startClock()); // closing the device ends it
+    }
+    assertEquals(before, Cl.live());
+  }
+
+  @Test
+  void ceilingsAreMeasured() {
+    long before = Cl.live();
+    try (OpenClDevice device = open()) {
+      var most = device.ceilings();
+      assertTrue(most.read() > 1e8 && most.read() < 1e14, "read " + most.read());
+      assertTrue(most.f32() > 1e8 && most.f32() < 1e16, "f32 " + most.f32());
+      assertEquals(most.f32(), most.operations());
+    }
+    assertEquals(before, Cl.live());
+  }
+
   /** What a file says is only taken if it is what was written; else it is made again. */
   @Test
   void damagedProgramsAreBuiltAgain(@TempDir Path folder) throws IOException {
@@ -143,11 +225,33 @@ class OpenClDeviceTest {
     assertEquals(before, Cl.live());
   }
 
+  /** Of several that are built at once one does not build: the others' objects are given back, and the error is the compiler's. */
+  @Test
+  void aProgramThatDoesNotBuildIsSaid(@TempDir Path folder) {
+    long before = Cl.live();
+    Found found = Found.choose(Found.all(), null);
+    long context = Cl.context(found.platform(), found.device());
+    try (Programs programs = new Programs(context, found, folder)) {
+      Programs.Text wrong = new Programs.Text(List.of("attention.cl"), List.of("DH=no"));
+      BackendException e = assertThrows(
+          BackendException.class,
+          () -> programs.all(
+              java.util.Set.of(new Programs.Text(List.of("add.cl"), List.of()), wrong)));
+      assertTrue(
+          String.valueOf(e.getMessage()).contains("attention.cl DH=no (")
+              && String.valueOf(e.getMessage()).contains("does not build"),
+          e.getMessage());
+    }
+    Cl.releaseContext(context);
+    assertEquals(before, Cl.live());
+  }
+
   /** The one file there is after a program was asked for. */
   private static Path build(long context, Found found, Path folder) throws IOException {
     try (Programs programs = new Programs(context, found, folder)) {
-      long program = programs.of(List.of("add.cl"), List.of());
-      assertEquals(program, programs.of(List.of("add.cl"), List.of()));
+      Programs.Text add = new Programs.Text(List.of("add.cl"), List.of());
+      long program = programs.of(add);
+      assertEquals(program, programs.of(add));
       Cl.releaseKernel(Cl.kernel(program, "add__sixteen"));
     }
     try (Stream<Path> files = Files.list(folder)) {

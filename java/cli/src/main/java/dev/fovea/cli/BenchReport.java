@@ -7,10 +7,14 @@ import dev.fovea.cli.bench.Machine;
 import dev.fovea.engine.Runner;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -29,7 +33,13 @@ record BenchReport(Fovea fovea, Path path, String commit) {
     JSONL
   }
 
-  record Result(BenchTests.Test test, List<Long> samples, Instant at, long peakBytes) {
+  /**
+   * A test's figures.
+   *
+   * @param device nanoseconds that the device computed in one more run, by its own clock; empty if it has none
+   */
+  record Result(
+      BenchTests.Test test, List<Long> samples, OptionalLong device, Instant at, long peakBytes) {
     double nanos() {
       return samples.stream().mapToLong(Long::longValue).average().orElse(Double.NaN);
     }
@@ -78,17 +88,23 @@ record BenchReport(Fovea fovea, Path path, String commit) {
   }
 
   private String markdown(List<Result> results) {
-    Table table =
-        new Table("model", ">size", ">params", "backend", ">threads", "kv", ">test", ">t/s");
+    boolean clock = results.stream().anyMatch(r -> r.device().isPresent());
+    List<String> header = new ArrayList<>(
+        List.of("model", ">size", ">params", "backend", ">threads", "kv", ">test", ">t/s"));
+    if (clock) {
+      header.set(4, ">units");
+      header.add(">device, ms");
+    }
+    Table table = new Table(header.toArray(String[]::new));
     for (Result r : results) {
       String value = r.isTime()
           ? String.format(Locale.ROOT, "%.2f ± %.2f ms", r.nanos() / 1e6, r.nanosDeviation() / 1e6)
           : String.format(Locale.ROOT, "%.2f ± %.2f", r.rate(), deviation(r.rates()));
-      row(table, r.test().name(), value);
+      row(table, clock, r.test().name(), value, r.device());
     }
     long peak = Machine.peakBytes("self");
     if (peak > 0) {
-      row(table, "rss", Sizes.bytes(peak));
+      row(table, clock, "rss", Sizes.bytes(peak), OptionalLong.empty());
     }
     return table + machine();
   }
@@ -102,9 +118,9 @@ record BenchReport(Fovea fovea, Path path, String commit) {
         + (driver.isEmpty() ? "" : driver + "; ") + m.get("jvm") + "; commit " + commit + "\n";
   }
 
-  private void row(Table table, String test, String value) {
+  private void row(Table table, boolean clock, String test, String value, OptionalLong device) {
     ModelInfo info = fovea.info();
-    table.row(
+    List<String> cells = new ArrayList<>(List.of(
         info.type(),
         Sizes.bytes(info.bytes()),
         Sizes.count(info.parameters()),
@@ -112,7 +128,12 @@ record BenchReport(Fovea fovea, Path path, String commit) {
         threads(),
         sizes().kvType().label(),
         test,
-        value);
+        value));
+    if (clock) {
+      cells.add(
+          device.isEmpty() ? "" : String.format(Locale.ROOT, "%.2f", device.getAsLong() / 1e6));
+    }
+    table.row(cells.toArray(String[]::new));
   }
 
   private Runner.Sizes sizes() {
@@ -123,9 +144,9 @@ record BenchReport(Fovea fovea, Path path, String commit) {
     return fovea.backend().replaceFirst(":.*", "");
   }
 
-  /** As the backend's description says; what was asked for may have been "as many as there are". */
+  /** Threads or compute units, as the backend's description says; what was asked for may have been "as many as there are". */
   String threads() {
-    var matcher = Pattern.compile("(\\d+) threads?").matcher(fovea.backend());
+    var matcher = Pattern.compile("(\\d+) (?:threads?|compute units?)").matcher(fovea.backend());
     return matcher.find() ? matcher.group(1) : "1";
   }
 
@@ -160,18 +181,18 @@ record BenchReport(Fovea fovea, Path path, String commit) {
     f.put("stddev_ts", deviation(r.rates()));
     f.put("samples_ns", r.samples());
     f.put("samples_ts", r.rates());
+    r.device().ifPresent(ns -> f.put("device_ns", ns));
     f.put("peak_rss", r.peakBytes());
     return f;
   }
 
   private static String csv(List<Map<String, Object>> rows) {
-    StringBuilder out = new StringBuilder();
+    Set<String> names = new LinkedHashSet<>(); // not every row has all
+    rows.forEach(row -> names.addAll(row.keySet()));
+    StringBuilder out = new StringBuilder(String.join(",", names)).append('\n');
     for (Map<String, Object> row : rows) {
-      if (out.isEmpty()) {
-        out.append(String.join(",", row.keySet())).append('\n');
-      }
-      out.append(row.values().stream()
-              .map(v -> '"' + String.valueOf(v).replace("\"", "\"\"") + '"')
+      out.append(names.stream()
+              .map(n -> '"' + String.valueOf(row.getOrDefault(n, "")).replace("\"", "\"\"") + '"')
               .collect(Collectors.joining(",")))
           .append('\n');
     }

@@ -43,6 +43,11 @@ final class BenchTests {
     static Test once(String name, Work work) {
       return new Test(name, Load.NONE, 1, work);
     }
+
+    /** Whether it opens a model of its own, in place of using the open one. */
+    boolean opens() {
+      return name.equals("load");
+    }
   }
 
   /**

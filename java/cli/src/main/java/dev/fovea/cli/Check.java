@@ -4,15 +4,18 @@ import dev.fovea.backend.Backend;
 import dev.fovea.backend.Device;
 import dev.fovea.backend.DeviceOptions;
 import dev.fovea.error.BackendException;
+import dev.fovea.op.Case;
 import dev.fovea.testkit.CaseFile;
 import dev.fovea.testkit.CheckReport;
 import dev.fovea.testkit.Mutant;
 import dev.fovea.testkit.Mutants;
 import dev.fovea.testkit.OpTable;
+import dev.fovea.testkit.Speed;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -61,6 +64,21 @@ final class Check implements Callable<Integer> {
   boolean small;
 
   @Option(
+      names = "--case",
+      paramLabel = "TEXT",
+      description = "Only the cases whose names have this in them; --verbose shows the names.")
+  String named = "";
+
+  @Option(
+      names = "--bench",
+      description = {
+        "Then measure each op's largest case of a signature: its time, what it moves and computes, and",
+        "these as a share of what the device was measured to reach; bound is the greater of the two. What",
+        "fits into a cache can be faster than memory."
+      })
+  boolean bench;
+
+  @Option(
       names = "--docs",
       paramLabel = "FILE",
       description = "Write the table of ops and kernels there, and check nothing.")
@@ -104,7 +122,7 @@ final class Check implements Callable<Integer> {
       for (int threads = 1; threads <= (backend.equals("cpu") ? 3 : 1); threads++) {
         devices.add(Backend.named(backend).open(new DeviceOptions(threads, tier, device)));
       }
-      CheckReport report = CheckReport.run(devices, op, small, line -> {
+      CheckReport report = CheckReport.run(devices, op, this::wanted, line -> {
         if (flags.verbose) {
           shell.err().println(line);
         }
@@ -116,10 +134,53 @@ final class Check implements Callable<Integer> {
             shell, report.failures().size() + " of " + report.results().size() + " checks failed");
         return Main.FAILED;
       }
+      if (bench) {
+        shell.out().print(speeds(devices.getLast()));
+      }
       return 0;
     } finally {
       devices.forEach(Device::close);
     }
+  }
+
+  private boolean wanted(Case c) {
+    return (!small || !c.real()) && c.name().contains(named);
+  }
+
+  private Table speeds(Device on) {
+    Table table = new Table(
+        "op",
+        "signature",
+        "case",
+        "kernel",
+        ">µs",
+        ">GB/s",
+        ">of memory",
+        ">GOP/s",
+        ">of arithmetic",
+        ">of the bound");
+    Progress progress = new Progress(shell);
+    int[] done = new int[1];
+    Speed.measure(on, op, s -> {
+      progress.at(done[0]++, 0, s.op());
+      table.row(
+          s.op(),
+          s.signature(),
+          s.caseName(),
+          s.variant(),
+          String.format(Locale.ROOT, "%.1f", s.nanos() / 1e3),
+          String.format(Locale.ROOT, "%.1f", s.moved() / 1e9),
+          percent(s.moved() / s.ceilings().read()),
+          String.format(Locale.ROOT, "%.1f", s.done() / 1e9),
+          percent(s.done() / s.ceilings().operations()),
+          percent(s.bound() / s.nanos()));
+    });
+    progress.end();
+    return table;
+  }
+
+  private static String percent(double share) {
+    return Double.isNaN(share) ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * share);
   }
 
   private boolean allCaught() {

@@ -55,6 +55,19 @@ public interface Device extends AutoCloseable {
     return Ceilings.UNKNOWN;
   }
 
+  /**
+   * From now on adds up how long the device itself computes, by its own clock, which may slow it down; false if it has none. {@link
+   * #stopClock} ends it.
+   */
+  default boolean startClock() {
+    return false;
+  }
+
+  /** Ends what {@link #startClock} began: waits for what runs, and returns the nanoseconds that the device computed. */
+  default long stopClock() {
+    throw new IllegalStateException("no clock was started");
+  }
+
   @Override
   void close();
 }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /** The results of a check, as lines for people and as a verdict. */
 public record CheckReport(List<CheckResult> results) {
@@ -32,11 +33,17 @@ public record CheckReport(List<CheckResult> results) {
   /** The same; small leaves out the cases that are as large as real models make them. */
   public static CheckReport run(
       List<? extends Device> devices, String op, boolean small, Consumer<String> lines) {
+    return run(devices, op, c -> !small || !c.real(), lines);
+  }
+
+  /** The same, of the cases that are wanted. */
+  public static CheckReport run(
+      List<? extends Device> devices, String op, Predicate<Case> wanted, Consumer<String> lines) {
     Harness harness = new Harness(devices);
     List<CheckResult> results = new ArrayList<>();
     for (Op o : named(op)) {
       for (Case c : o.cases()) {
-        if (!small || !c.real()) {
+        if (wanted.test(c)) {
           harness.check(c, r -> {
             results.add(r);
             lines.accept(line(r));

@@ -27,6 +27,7 @@ public final class KernelRun implements AutoCloseable {
   private final Harness.Image before;
   private final Harness.Image after;
   private final boolean reference;
+  private final MemorySegment first = arena.allocate(1);
 
   private KernelRun(Device device, CaseData data, Kernel kernel) {
     this.data = data;
@@ -91,6 +92,13 @@ public final class KernelRun implements AutoCloseable {
       if (t != null && !constants.containsKey(name)) {
         program.write(name, t.data());
       }
+    }
+  }
+
+  /** Returns when all that was run is done. */
+  public void settle() {
+    if (!reference) {
+      program.peek(0, first);
     }
   }
 

@@ -27,9 +27,10 @@ public final class Machine {
     f.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
     f.put("jvm", System.getProperty("java.vm.name") + " " + Runtime.version());
     f.put("vector_bits", vectorBits(backend));
-    boolean gpu = backend.startsWith("cuda:");
-    f.put("gpu_info", gpu ? backend.substring("cuda:".length()).strip() : "");
-    f.put("driver", gpu ? driver() : "");
+    boolean cuda = backend.startsWith("cuda:");
+    boolean opencl = backend.startsWith("opencl:"); // says its driver itself
+    f.put("gpu_info", cuda || opencl ? backend.replaceFirst("^[a-z]+:", "").strip() : "");
+    f.put("driver", cuda ? driver() : "");
     return f;
   }
 
