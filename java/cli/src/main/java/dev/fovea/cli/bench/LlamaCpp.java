@@ -29,11 +29,16 @@ import tools.jackson.databind.json.JsonMapper;
 public final class LlamaCpp implements Contest.Side {
   private static final Duration LOADING = Duration.ofMinutes(5);
   private static final Duration ANSWER = Duration.ofMinutes(10);
+  private static final String TIME = "(?m:^)(\\d+)\\.(\\d+)\\.(\\d+)\\.(\\d+) ";
   /** What its log says of a picture, in older and in newer versions. */
   private static final Pattern ENCODED = Pattern.compile("(?:encoded|encoding done) in (\\d+) ms");
 
   /** How the names of tests end that are done while another process keeps the cores busy. */
   public static final String BUSY = " busy";
+
+  /** The newest only say when they begin and when they go on, in minutes, seconds, milliseconds and microseconds. */
+  private static final Pattern ENCODING = Pattern.compile(
+      TIME + "[^\n]*encoding mtmd batch.*?" + TIME + "[^\n]*decoding image batch", Pattern.DOTALL);
 
   /** A question about a picture: a data URI of a PNG, and the words. */
   public record Ask(String picture, String words) {}
@@ -148,7 +153,20 @@ public final class LlamaCpp implements Contest.Side {
   /** Nanoseconds that the first picture of a server's log took to encode. */
   static OptionalDouble encoded(String log) {
     Matcher m = ENCODED.matcher(log);
-    return m.find() ? OptionalDouble.of(1e6 * Long.parseLong(m.group(1))) : OptionalDouble.empty();
+    if (m.find()) {
+      return OptionalDouble.of(1e6 * Long.parseLong(m.group(1)));
+    }
+    m = ENCODING.matcher(log);
+    return m.find()
+        ? OptionalDouble.of(1e3 * (micros(m, 5) - micros(m, 1)))
+        : OptionalDouble.empty();
+  }
+
+  private static long micros(Matcher m, int group) {
+    long seconds = 60 * Long.parseLong(m.group(group)) + Long.parseLong(m.group(group + 1));
+    return 1_000_000 * seconds
+        + 1_000 * Long.parseLong(m.group(group + 2))
+        + Long.parseLong(m.group(group + 3));
   }
 
   private void pictures(Path program, Path mmproj, Map<String, Double> times) {
@@ -172,6 +190,8 @@ public final class LlamaCpp implements Contest.Side {
               "--chat-template",
               "vicuna",
               "--no-jinja", // as a Jinja template it has no place for pictures
+              "-lv",
+              "4", // says when pictures are encoded
               "--host",
               "127.0.0.1",
               "--port",

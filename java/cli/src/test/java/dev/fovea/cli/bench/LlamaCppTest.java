@@ -52,6 +52,12 @@ class LlamaCppTest {
     assertEquals(
         OptionalDouble.of(34e6),
         LlamaCpp.encoded("mtmd batch encoding done in 34 ms\nmtmd batch encoding done in 7 ms\n"));
+    assertEquals(OptionalDouble.of(57_530e3), LlamaCpp.encoded("""
+            0.59.731.190 I slot update_slots: id  0 | task 0 | processing
+            0.59.973.201 I slot encode_mtmd_: id  0 | task 0 | encoding mtmd batch from idx = 5, n_chunks = 1
+            1.00.030.731 I decoding image batch 1/1, n_tokens_batch = 576
+            1.00.100.589 I image decoded (batch 1/1) in 70 ms
+            """));
     assertTrue(LlamaCpp.encoded("image decoded (batch 1/1) in 34 ms").isEmpty());
   }
 
