@@ -64,17 +64,21 @@ export function AnswerText({ answer, colour }: { answer: Answer; colour: (index:
   spots.forEach((spot, i) => {
     if (spot.start < end || spot.end > text.length || spot.end <= spot.start) return;
     parts.push(text.slice(end, spot.start));
+    const stop = /^[.,;:!?)]*/.exec(text.slice(spot.end))?.[0] ?? "";
     parts.push(
-      <button
-        type="button"
-        class={`spot c${spot.region === undefined ? colour(i) : colourOf(spot.region)}`}
-        aria-label={`${text.slice(spot.start, spot.end)}: ${spot.label || nameOf(spot, i)}, ${described(spot.shape)}. Show it on the picture`}
-        {...lights(spot.shape, { spot: letterOf(i) })}
-      >
-        {text.slice(spot.start, spot.end)}
-      </button>,
+      <span class="spot-kept">
+        <button
+          type="button"
+          class={`spot c${spot.region === undefined ? colour(i) : colourOf(spot.region)}`}
+          aria-label={`${text.slice(spot.start, spot.end)}: ${spot.label || nameOf(spot, i)}, ${described(spot.shape)}. Show it on the picture`}
+          {...lights(spot.shape, { spot: letterOf(i) })}
+        >
+          {text.slice(spot.start, spot.end)}
+        </button>
+        {stop}
+      </span>,
     );
-    end = spot.end;
+    end = spot.end + stop.length;
   });
   parts.push(text.slice(end));
   return (

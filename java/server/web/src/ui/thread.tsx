@@ -29,6 +29,17 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     if (thread) thread.scrollTop = thread.scrollHeight;
   }, [conversation.id]);
 
+  // The banner of a lost server and the keyboard of a phone take height from it.
+  useEffect(() => {
+    const thread = element.current;
+    if (!thread) return;
+    const watch = new ResizeObserver(() => {
+      if (follows.current) thread.scrollTop = thread.scrollHeight;
+    });
+    watch.observe(thread);
+    return () => watch.disconnect();
+  }, []);
+
   return (
     <div
       ref={element}
