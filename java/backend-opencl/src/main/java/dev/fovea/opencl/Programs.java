@@ -67,8 +67,7 @@ final class Programs implements AutoCloseable {
 
   /**
    * Builds what is not built or kept yet, several at a time: each in a context of its own, since a driver's compiler may be locked by
-   * context. What comes of it is then loaded into ours, as it will be from its file in later processes: PoCL would otherwise build a
-   * program once for the file and once more when it runs.
+   * context. What comes of it is then loaded into ours, as it will be from its file in later processes.
    */
   void all(Set<Text> texts) {
     List<Text> missing = new ArrayList<>();
